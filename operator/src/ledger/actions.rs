@@ -14,7 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// An action, and who waits for its outcome.
 #[derive(Debug)]
-pub struct RequestedAction {
+pub struct AwaitedAction {
     pub action: LedgerAction,
     pub outcome: oneshot::Sender<Result<ActionRecord, ActionRefusal>>,
 }
@@ -22,9 +22,9 @@ pub struct RequestedAction {
 /// The way to the leader of the ledger.
 #[derive(Debug)]
 pub struct LedgerActions {
-    sender: mpsc::Sender<RequestedAction>,
+    sender: mpsc::Sender<AwaitedAction>,
     /// Whoever leads takes it.
-    receiver: Mutex<Option<mpsc::Receiver<RequestedAction>>>,
+    receiver: Mutex<Option<mpsc::Receiver<AwaitedAction>>>,
 }
 
 impl Default for LedgerActions {
@@ -42,7 +42,7 @@ impl LedgerActions {
     pub async fn act(&self, action: LedgerAction) -> Result<ActionRecord, ActionRefusal> {
         let (outcome, result) = oneshot::channel();
         let acted = async {
-            self.sender.send(RequestedAction { action, outcome }).await.ok()?;
+            self.sender.send(AwaitedAction { action, outcome }).await.ok()?;
             result.await.ok()
         };
         let outcome = tokio::time::timeout(PATIENCE, acted).await;
@@ -50,7 +50,7 @@ impl LedgerActions {
     }
 
     /// What the leader takes actions from; nothing the second time.
-    pub fn receiver(&self) -> Option<mpsc::Receiver<RequestedAction>> {
+    pub fn receiver(&self) -> Option<mpsc::Receiver<AwaitedAction>> {
         self.receiver.lock().take()
     }
 }

@@ -50,7 +50,7 @@ use self::migration::RecordMigration;
 use self::recent::RecentFindings;
 use self::records::RecordError;
 pub use self::reporter::FindingReporter;
-use super::actions::{LedgerActions, RequestedAction};
+use super::actions::{AwaitedAction, LedgerActions};
 use super::figures::LedgerFigures;
 use super::limits::PlannedLimits;
 use super::store::fault::StoreFault;
@@ -282,7 +282,7 @@ struct Leading<'a> {
     /// Since when gateways wait for an answer.
     waiting_since: HashMap<String, Instant>,
     /// The receivers of an action's outcome, by its id and limit.
-    acting: HashMap<(String, LimitKey), Vec<RequestedAction>>,
+    acting: HashMap<(String, LimitKey), Vec<AwaitedAction>>,
     present_at: Option<Instant>,
     /// Another replica leads.
     deposed: Option<Option<Term>>,
@@ -314,7 +314,7 @@ impl<'a> Leading<'a> {
     }
 
     /// Runs until another replica leads; returns its term.
-    async fn lead(mut self, reports: &mut ReportReceiver, actions: &mut mpsc::Receiver<RequestedAction>) -> Term {
+    async fn lead(mut self, reports: &mut ReportReceiver, actions: &mut mpsc::Receiver<AwaitedAction>) -> Term {
         let (mut ticks, mut censuses) = (tokio::time::interval(TICK), tokio::time::interval(CENSUS));
         let mut figures = tokio::time::interval(FIGURES);
         for interval in [&mut ticks, &mut censuses, &mut figures] {
@@ -360,7 +360,7 @@ impl<'a> Leading<'a> {
     }
 
     /// While this replica does not lead yet, whoever asks has to ask again.
-    fn act(&mut self, requested: RequestedAction) {
+    fn act(&mut self, requested: AwaitedAction) {
         if self.leader.leads().is_none() {
             return;
         }

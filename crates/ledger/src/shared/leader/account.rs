@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use outrigger_core::Millis;
 
-use super::line::WaitingLine;
+use super::line::WantLine;
 use super::oldest::KeptForOldest;
 use super::{AccountNo, HolderNo, LedgerLimitNo, PageNo};
 use crate::protocol::{AccountKey, DurableUsage};
@@ -36,7 +36,7 @@ pub(super) struct LedgerAccount {
     pub(super) totals: AccountTotals,
     pub(super) closed: ClosedSums,
     /// Holders that wait.
-    pub(super) line: WaitingLine,
+    pub(super) line: WantLine,
     pub(super) kept: Option<KeptForOldest>,
     pub(super) pace: AccountPace,
     pub(super) removal: Removal,
@@ -271,7 +271,7 @@ impl LedgerAccount {
             pages: Vec::new(),
             totals: AccountTotals::default(),
             closed: ClosedSums::default(),
-            line: WaitingLine::default(),
+            line: WantLine::default(),
             kept: None,
             pace: AccountPace::default(),
             removal: Removal::Counts,

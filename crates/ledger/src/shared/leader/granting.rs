@@ -7,7 +7,7 @@ use outrigger_core::Millis;
 use super::account::{HolderPart, LedgerAccount, PartState};
 use super::books::{LedgerBooks, LedgerLimit, Notice};
 use super::input::Output;
-use super::line::{LineServed, Standing, UnmetWants};
+use super::serving::{LineServed, Standing, UnmetWants};
 use super::shards::Urgency;
 use super::{AccountNo, HolderNo};
 use crate::protocol::{AccountGrant, FleetAccount, Grants};

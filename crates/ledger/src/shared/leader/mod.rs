@@ -20,6 +20,7 @@ mod page;
 mod pending_action;
 mod periods;
 mod report;
+mod serving;
 mod shards;
 mod storing;
 mod takeover;
