@@ -10,8 +10,8 @@ use crate::reservation::{INLINE, Settled};
 use crate::shared::holder::{Due, HeldState, MessageOutcome, SharedNo};
 
 /// The connection to the ledger, which grants the limits of a policy that shares them. A caller that got
-/// [`Refused::NotGranted`] waits for its answers. The content of a report is [written](Book::writes) before the report
-/// is sent.
+/// [`NotGranted`](crate::Refused::NotGranted) waits for its answers. The content of a report is [written](Book::writes)
+/// before the report is sent.
 impl Book {
     /// The time of the monotonic clock, in milliseconds from any origin. Periods of the ledger end by it, and it
     /// reveals jumps of the wall clock.

@@ -37,7 +37,7 @@ impl CapField {
         }
     }
 
-    /// The key of [`CapField::top`].
+    /// The key of the body's field that contains it.
     #[must_use]
     pub fn key(self) -> &'static str {
         match self {
