@@ -263,7 +263,6 @@ FAULTS = [
     World.a_pod_is_lost,
     World.the_leader_is_paused_until_another_leads,
     World.the_api_server_restarts,
-    World.the_cluster_is_restored_from_a_backup,
     World.the_leader_is_killed,
 ]
 OBJECT_FAULTS = [World.the_right_is_taken_away]
@@ -294,6 +293,16 @@ def charged(app):
 
 
 def test_faults_spend_no_more_than_the_budget_and_forget_nothing(cluster, replicas, meter, namespace):
+    faults = [*FAULTS, *(DATABASE_FAULTS if replicas.database else OBJECT_FAULTS)]
+    assert spend_all(cluster, replicas, meter, namespace, faults).forgotten == 0
+
+
+def test_a_restored_backup_forgets_no_more_than_was_spent_since_it_was_made(cluster, replicas, meter, namespace):
+    spend_all(cluster, replicas, meter, namespace, [World.the_cluster_is_restored_from_a_backup])
+
+
+def spend_all(cluster, replicas, meter, namespace, faults):
+    """Gateways spend a budget, while these faults happen and afterwards until nothing is left."""
     url = f"http://127.0.0.1:{meter.server_address[1]}/v1"
     cluster.api.apply(secret(namespace, "meter", apiKey="sk-of-the-meter"))
     spec = {"type": "OpenAI", "endpoint": url, "credentials": [{"name": "main", "secretRef": {"name": "meter"}}]}
@@ -303,7 +312,6 @@ def test_faults_spend_no_more_than_the_budget_and_forget_nothing(cluster, replic
     with ExitStack() as stack:
         world = World(cluster, replicas, meter, namespace, stack)
         world.goes_on()
-        faults = [*FAULTS, *(DATABASE_FAULTS if replicas.database else OBJECT_FAULTS)]
         world.random.shuffle(faults)
         for fault in faults:
             print(fault.__name__, meter.meter.tokens, flush=True)
@@ -321,3 +329,4 @@ def test_faults_spend_no_more_than_the_budget_and_forget_nothing(cluster, replic
             app.until("all that was billed", lambda app=app: charged(app) >= (billed - world.forgotten) * PRICE)
         # What a lost pod held stays charged: ten seconds' worth of its requests, and what one reservation takes.
         assert billed >= 0.8 * TOKENS
+        return world

@@ -238,8 +238,8 @@ impl HeldLimit {
 
     /// Forgets all accounts, because the holder is void, and returns their serial numbers. What was spent and not
     /// `charged` continues in a new account, without a grant. Open reservations count there as spent, because the ledger
-    /// may grant the rest to others before they are settled. If the ledger does not know an account, it has charged all
-    /// that the holder had: then they are settled as usual, on the newest account that there is.
+    /// may grant the rest to others before they are settled. Those of an account that the ledger did not name are settled
+    /// as usual, on the newest account that there is.
     pub(super) fn begin_anew(&mut self, charged: &BTreeMap<AccountKey, u64>) -> Vec<u32> {
         self.forgotten.clear();
         let former = std::mem::take(&mut self.accounts);
