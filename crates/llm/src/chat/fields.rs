@@ -16,40 +16,47 @@ pub enum FieldHandling {
     Refused,
 }
 
-/// How a field is handled in each of the other formats. A format that is not listed refuses it.
+/// How a field is handled in each of the other formats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct HandlingByFormat([Option<(Format, FieldHandling)>; HandlingByFormat::MOST]);
+pub struct HandlingByFormat {
+    /// In the formats that have no handling of their own.
+    others: FieldHandling,
+    by_format: [Option<(Format, FieldHandling)>; HandlingByFormat::MOST],
+}
 
 impl HandlingByFormat {
-    /// The number of formats that can be listed.
+    /// The number of formats that can have a handling of their own.
     const MOST: usize = Format::ALL.len();
 
-    /// Refused by all formats.
-    pub const REFUSED: HandlingByFormat = HandlingByFormat([None; HandlingByFormat::MOST]);
+    /// Handled the same way in all formats.
+    #[must_use]
+    pub const fn all(others: FieldHandling) -> HandlingByFormat {
+        HandlingByFormat { others, by_format: [None; HandlingByFormat::MOST] }
+    }
 
-    /// Adds the handling for `format`.
+    /// Handled differently in `format`.
     ///
     /// # Panics
     /// At compile time, if a row lists a format twice.
     #[must_use]
     pub const fn with(mut self, format: Format, handling: FieldHandling) -> HandlingByFormat {
         let mut at = 0;
-        while let Some((named, _)) = self.0[at] {
+        while let Some((named, _)) = self.by_format[at] {
             assert!(named as u8 != format as u8, "a format is named twice");
             at += 1;
         }
-        self.0[at] = Some((format, handling));
+        self.by_format[at] = Some((format, handling));
         self
     }
 
-    /// The handling for `format`.
+    /// The handling in `format`.
     #[must_use]
     pub fn towards(&self, format: Format) -> FieldHandling {
-        self.0
+        self.by_format
             .iter()
             .flatten()
             .find(|(named, _)| *named == format)
-            .map_or(FieldHandling::Refused, |(_, handling)| *handling)
+            .map_or(self.others, |(_, handling)| *handling)
     }
 }
 

@@ -6,23 +6,19 @@
 
 use crate::Format;
 use crate::chat::fields::FieldHandling::{Adapted, Carried, Hint, Refused};
-use crate::chat::fields::{FieldHandling, FieldRow, HandlingByFormat};
+use crate::chat::fields::{FieldRow, HandlingByFormat};
 
-/// The handling of a field for OpenAI and for Gemini.
-type OpenAiAndGemini = (FieldHandling, FieldHandling);
-
-const CARRIED: OpenAiAndGemini = (Carried, Carried);
-const ADAPTED: OpenAiAndGemini = (Adapted, Adapted);
-const HINT: OpenAiAndGemini = (Hint, Hint);
-const REFUSED: OpenAiAndGemini = (Refused, Refused);
+const CARRIED: HandlingByFormat = HandlingByFormat::all(Carried);
+const ADAPTED: HandlingByFormat = HandlingByFormat::all(Adapted);
+const HINT: HandlingByFormat = HandlingByFormat::all(Hint);
+const REFUSED: HandlingByFormat = HandlingByFormat::all(Refused);
 
 const fn row(
     path: &'static str,
-    (openai, gemini): OpenAiAndGemini,
+    handling_by_format: HandlingByFormat,
     note: &'static str,
     sample: &'static str,
 ) -> FieldRow {
-    let handling_by_format = HandlingByFormat::REFUSED.with(Format::OpenAiChat, openai).with(Format::Gemini, gemini);
     FieldRow { caller: Format::Anthropic, path, handling_by_format, note, sample }
 }
 
@@ -43,7 +39,7 @@ pub const FIELDS: &[FieldRow] = &[
     row("stop_sequences", CARRIED, "", r#"["END"]"#),
     row("temperature", CARRIED, "", "0.5"),
     row("top_p", CARRIED, "", "0.9"),
-    row("top_k", (Refused, Carried), "OpenAI's dialect has no such field", "40"),
+    row("top_k", REFUSED.with(Format::Gemini, Carried), "OpenAI's dialect has no such field", "40"),
     row("cache_control", HINT, CACHE, CACHE_SAMPLE),
     row("metadata", HINT, "identifies the user of the request", r#"{"user_id": "u"}"#),
     row("service_tier", HINT, "priority and price", r#""auto""#),

@@ -6,24 +6,20 @@
 //! which is refused everywhere.
 
 use crate::Format;
-use crate::chat::fields::{FieldHandling, FieldRow, HandlingByFormat};
+use crate::chat::fields::FieldHandling::{Adapted, Carried, Hint, Refused};
+use crate::chat::fields::{FieldRow, HandlingByFormat};
 
-/// The handling of a field for OpenAI and for Anthropic.
-type OpenAiAndAnthropic = (FieldHandling, FieldHandling);
-
-const CARRIED: OpenAiAndAnthropic = (FieldHandling::Carried, FieldHandling::Carried);
-const ADAPTED: OpenAiAndAnthropic = (FieldHandling::Adapted, FieldHandling::Adapted);
-const HINT: OpenAiAndAnthropic = (FieldHandling::Hint, FieldHandling::Hint);
-const REFUSED: OpenAiAndAnthropic = (FieldHandling::Refused, FieldHandling::Refused);
+const CARRIED: HandlingByFormat = HandlingByFormat::all(Carried);
+const ADAPTED: HandlingByFormat = HandlingByFormat::all(Adapted);
+const HINT: HandlingByFormat = HandlingByFormat::all(Hint);
+const REFUSED: HandlingByFormat = HandlingByFormat::all(Refused);
 
 const fn row(
     path: &'static str,
-    (openai, anthropic): OpenAiAndAnthropic,
+    handling_by_format: HandlingByFormat,
     note: &'static str,
     sample: &'static str,
 ) -> FieldRow {
-    let handling_by_format =
-        HandlingByFormat::REFUSED.with(Format::OpenAiChat, openai).with(Format::Anthropic, anthropic);
     FieldRow { caller: Format::Gemini, path, handling_by_format, note, sample }
 }
 
@@ -212,24 +208,24 @@ pub const FIELDS: &[FieldRow] = &[
     row("generationConfig", CARRIED, "", "{}"),
     row("generationConfig.temperature", CARRIED, "", "0.5"),
     row("generationConfig.topP", CARRIED, "", "0.9"),
-    row("generationConfig.topK", (FieldHandling::Hint, FieldHandling::Carried), "OpenAI has no such field", "40"),
+    row("generationConfig.topK", HINT.with(Format::Anthropic, Carried), "OpenAI has no such field", "40"),
     row("generationConfig.maxOutputTokens", CARRIED, "", "100"),
     row("generationConfig.stopSequences", CARRIED, "", r#"["END"]"#),
     row(
         "generationConfig.seed",
-        (FieldHandling::Carried, FieldHandling::Hint),
+        HINT.with(Format::OpenAiChat, Carried),
         "best effort everywhere; Anthropic has no such field",
         "7",
     ),
     row(
         "generationConfig.presencePenalty",
-        (FieldHandling::Carried, FieldHandling::Refused),
+        REFUSED.with(Format::OpenAiChat, Carried),
         "Anthropic has no such field",
         "0.5",
     ),
     row(
         "generationConfig.frequencyPenalty",
-        (FieldHandling::Carried, FieldHandling::Refused),
+        REFUSED.with(Format::OpenAiChat, Carried),
         "Anthropic has no such field",
         "0.5",
     ),
