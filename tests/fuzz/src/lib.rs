@@ -4,6 +4,7 @@
 //! `fuzz/` gives these functions to libFuzzer (`make fuzz READER=sse`). `tests/seeds.rs` calls them with the inputs in
 //! `fuzz/seeds/` and with variations of those, as ordinary tests.
 
+mod aws_event_stream;
 mod lines;
 mod scanner;
 mod sse;
@@ -29,6 +30,7 @@ pub const TARGETS: &[FuzzTarget] = &[
     FuzzTarget { name: "openai_stream", run: translation::openai_stream },
     FuzzTarget { name: "anthropic_stream", run: translation::anthropic_stream },
     FuzzTarget { name: "gemini_stream", run: translation::gemini_stream },
+    FuzzTarget { name: "aws_event_stream", run: aws_event_stream::events },
     FuzzTarget { name: "scanner", run: scanner::body },
     FuzzTarget { name: "sync_lines", run: lines::both },
 ];

@@ -13,6 +13,7 @@ pub struct Event {
     raw: Bytes,
     name: Range<usize>,
     data: DataPlace,
+    is_exception: bool,
 }
 
 /// Where the data of an event is.
@@ -28,7 +29,11 @@ pub(super) enum DataPlace {
 
 impl Event {
     pub(super) fn new(raw: Bytes, name: Range<usize>, data: DataPlace) -> Self {
-        Event { raw, name, data }
+        Event { raw, name, data, is_exception: false }
+    }
+
+    pub(super) fn into_exception(self) -> Self {
+        Event { is_exception: true, ..self }
     }
 
     /// An event with this name and data, without framing.
@@ -37,7 +42,7 @@ impl Event {
         let raw = Bytes::from([name, data.unwrap_or_default()].concat());
         let at = name.len();
         let place = if data.is_some() { DataPlace::At(at..raw.len()) } else { DataPlace::None };
-        Event { raw, name: 0..at, data: place }
+        Event { raw, name: 0..at, data: place, is_exception: false }
     }
 
     /// The received bytes of the event, including its framing.
@@ -51,6 +56,12 @@ impl Event {
     pub fn name(&self) -> &str {
         let name = self.raw.get(self.name.clone()).unwrap_or_default();
         std::str::from_utf8(name).unwrap_or_default()
+    }
+
+    /// Whether the framing itself says that this is an error, as event streams of AWS do.
+    #[must_use]
+    pub fn is_exception(&self) -> bool {
+        self.is_exception
     }
 
     /// The data; `None` for a block without data. Bytes that are not UTF-8 are replaced here, and kept in

@@ -1,14 +1,16 @@
 //! Splits streams into events, and frames events.
 //!
-//! Relays, watchers and decoders know only [`Event`] and [`EventReader`]. Another framing (event streams of AWS, lines
-//! of JSON) is a variant of [`Framing`] and of [`EventReader`], and a file next to `sse.rs`.
+//! Relays, watchers and decoders know only [`Event`] and [`EventReader`]. Another framing (lines of JSON) is a variant of [`Framing`] and of [`EventReader`], and a file next to `sse.rs`.
 
+pub mod aws_event_stream;
+mod error;
 mod event;
 pub mod json_array;
 pub mod sse;
 
 use bytes::Bytes;
 
+pub use error::FramingError;
 pub use event::Event;
 
 /// The framing of a stream.
@@ -16,12 +18,15 @@ pub use event::Event;
 pub enum Framing {
     /// Server-sent events.
     Sse,
+    /// Event streams of AWS: binary messages with checksums.
+    AwsEventStream,
 }
 
 /// Splits a stream into events, chunk by chunk. Buffers at most one unfinished event.
 #[derive(Debug)]
 pub enum EventReader {
     Sse(sse::SseReader),
+    AwsEventStream(aws_event_stream::AwsEventReader),
 }
 
 impl EventReader {
@@ -29,6 +34,7 @@ impl EventReader {
     pub fn new(framing: Framing) -> Self {
         match framing {
             Framing::Sse => EventReader::Sse(sse::SseReader::default()),
+            Framing::AwsEventStream => EventReader::AwsEventStream(aws_event_stream::AwsEventReader::default()),
         }
     }
 
@@ -37,6 +43,7 @@ impl EventReader {
     pub fn push(&mut self, chunk: &Bytes, out: &mut Vec<Event>) {
         match self {
             EventReader::Sse(reader) => reader.push(chunk, out),
+            EventReader::AwsEventStream(reader) => reader.push(chunk, out),
         }
     }
 
@@ -44,6 +51,10 @@ impl EventReader {
     pub fn finish(&mut self) -> Option<Event> {
         match self {
             EventReader::Sse(reader) => reader.finish(),
+            EventReader::AwsEventStream(reader) => {
+                reader.finish();
+                None
+            }
         }
     }
 
@@ -52,14 +63,16 @@ impl EventReader {
     pub fn buffered(&self) -> usize {
         match self {
             EventReader::Sse(reader) => reader.buffered(),
+            EventReader::AwsEventStream(reader) => reader.buffered(),
         }
     }
 
-    /// Whether an event was too long. Nothing more is read after it, and the stream should be abandoned.
+    /// Why nothing more is read. The stream should be abandoned.
     #[must_use]
-    pub fn overflowed(&self) -> bool {
+    pub fn failure(&self) -> Option<FramingError> {
         match self {
-            EventReader::Sse(reader) => reader.overflowed(),
+            EventReader::Sse(reader) => reader.overflowed().then_some(FramingError::Endless),
+            EventReader::AwsEventStream(reader) => reader.failure(),
         }
     }
 }

@@ -32,8 +32,8 @@ impl Relay {
             if broken.is_some() {
                 return (content, broken);
             }
-            if self.reader.overflowed() {
-                return (content, Some(Broken::Malformed("an event without an end".to_owned())));
+            if let Some(failure) = self.reader.failure() {
+                return (content, Some(Broken::Malformed(failure.to_string())));
             }
         }
         self.lease.shrink_to(self.reader.buffered() * COPIES + self.translator.buffered_bytes());
