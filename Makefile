@@ -43,7 +43,7 @@ check: corpus fmt-check clippy doc catalogue-check unit ## format, lints, genera
 test: room check test-simulation test-hostile test-clients test-examples test-browser test-chart test-counts test-cluster test-model ## everything: check, then the tests that cross processes
 
 test-clients: build install-clients ## the SDKs, unchanged, against the gateway: each client on each provider dialect
-	$(PYTEST) -q tests/clients
+	$(PYTEST) -q tests/clients tests/sigv4
 
 test-hostile: build ## what no peer should send: broken HTTP, floods, hostile upstreams, answers cut at every byte
 	@scripts/venv.sh pytest tests/clients/requirements-pytest.txt
@@ -234,7 +234,7 @@ build-cluster: build
 	$(CARGO) build -q --locked --bins -p outrigger-sidecar
 
 install-clients:
-	@for name in openai anthropic google langchain; do \
+	@for name in openai anthropic google langchain botocore; do \
 	    scripts/venv.sh $$name tests/clients/requirements-$$name.txt; \
 	done
 	@scripts/venv.sh pytest tests/clients/requirements-pytest.txt

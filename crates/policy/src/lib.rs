@@ -37,11 +37,11 @@ pub use decide::explain::{
 pub use decide::observed::{Measure, Observed};
 pub use decision::{Candidate, Decision, PolicyRefusal, PolicyRefusalKind, Shadow, Skip};
 pub use document::{
-    AppliesDoc, AzureDoc, Balance, BudgetDoc, CatalogueDoc, CredentialDoc, Document, EntraDoc, FORMAT, FORMAT_SHARED,
-    FORMATS, FailOpenDoc, FaultDoc, FaultKind, FilterDoc, KeyDoc, KeyProviderDoc, LedgerDoc, LimitDoc, LimitsDoc,
-    MockDoc, MockToolCall, ModelDoc, OnError, OnHangUp, OnLimit, OthersDoc, ProviderDoc, ReadError, RuleDoc, ScopeDoc,
-    SessionDoc, SessionLimitDoc, TargetDoc, ThresholdAction, ThresholdDoc, TimeoutsDoc, Unit, UnknownCostPolicy,
-    VertexDoc, WorkloadIdentityDoc,
+    AppliesDoc, AwsIdentityDoc, AzureDoc, Balance, BedrockDoc, BudgetDoc, CatalogueDoc, CredentialDoc, Document,
+    EntraDoc, FORMAT, FORMAT_SHARED, FORMATS, FailOpenDoc, FaultDoc, FaultKind, FilterDoc, KeyDoc, KeyProviderDoc,
+    LedgerDoc, LimitDoc, LimitsDoc, MockDoc, MockToolCall, ModelDoc, OnError, OnHangUp, OnLimit, OthersDoc,
+    ProviderDoc, ReadError, RuleDoc, ScopeDoc, SessionDoc, SessionLimitDoc, TargetDoc, ThresholdAction, ThresholdDoc,
+    TimeoutsDoc, Unit, UnknownCostPolicy, VertexDoc, WorkloadIdentityDoc,
 };
 pub use index::{CredentialIndex, EntryIndex, KeyIndex, LimitIndex, ProviderIndex, RuleIndex};
 pub use limits::concurrent::{

@@ -12,7 +12,8 @@ use crate::names::{
 };
 
 /// Paths in the gateway's container where others may mount what they like, because the gateway reads nothing there
-/// but the pod's own token for a cloud (`AZURE_FEDERATED_TOKEN_FILE`), which it checks.
+/// but the pod's own token for a cloud (`AZURE_FEDERATED_TOKEN_FILE`, `AWS_WEB_IDENTITY_TOKEN_FILE`,
+/// `AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE`), which it checks.
 /// Clusters often mount service accounts, cloud tokens and a company's authorities into every container.
 const UNREAD_PATHS: [&str; 7] =
     ["/var/run/secrets/", "/run/secrets/", "/etc/ssl/", "/etc/pki/", "/usr/share/zoneinfo", "/etc/localtime", "/tmp"];

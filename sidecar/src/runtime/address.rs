@@ -32,10 +32,12 @@ impl Address {
                 None => Address { url: url.map(|url| below(&url, "openai/v1")), query: None, apis },
             };
         }
-        match &provider.vertex {
-            Some(vertex) => Address { url: Some(in_location(vertex, url.as_deref())), query: None, apis },
-            None => Address { url, query: None, apis },
-        }
+        let url = match (&provider.vertex, &provider.bedrock) {
+            (Some(vertex), _) => Some(in_location(vertex, url.as_deref())),
+            (None, Some(bedrock)) => url.or_else(|| Some(aws_url("bedrock-runtime", &bedrock.region))),
+            (None, None) => url,
+        };
+        Address { url, query: None, apis }
     }
 }
 
@@ -52,6 +54,16 @@ fn in_location(VertexDoc { project, location, api_version, .. }: &VertexDoc, end
         (None, _) => format!("https://{location}-aiplatform.googleapis.com"),
     };
     format!("{server}/{api_version}/projects/{project}/locations/{location}")
+}
+
+/// A service of AWS in a region. The regions of a partition have their own domain.
+pub fn aws_url(service: &str, region: &str) -> String {
+    let domain = match region.split('-').next() {
+        Some("cn") => "amazonaws.com.cn",
+        Some("eusc") => "amazonaws.eu",
+        _ => "amazonaws.com",
+    };
+    format!("https://{service}.{region}.{domain}")
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! How a provider's credentials authorize requests: a header, or an access token that is fetched for them.
+//! How a provider's credentials authorize requests: a header, an access token that is fetched for them, or a signature.
 //!
 //! ```text
 //! type         credential in the Secret          sent to the provider
@@ -8,12 +8,17 @@
 //! VertexAI     API key                           x-goog-api-key
 //!              JSON key of a service account     access token of Google
 //!              none (vertex.workloadIdentity)    the same, for the pod's own identity
+//! Bedrock      API key                           authorization
+//!              access key                        signature of AWS
+//!              none (bedrock.workloadIdentity)   the same, with a temporary key of the pod's own identity
 //! others       API key                           the header of the type
 //! ```
 //! Tokens outlive a policy: the next one finds them by everything that decides what is sent, and where.
 
+mod aws;
+
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue};
@@ -21,22 +26,12 @@ use outrigger_core::hash::fnv1a_parts;
 use outrigger_llm::provider::ProviderType;
 use outrigger_policy::{EntraDoc, Provider, WorkloadIdentityDoc};
 
+use crate::runtime::pod_identity::PodIdentity;
 use crate::upstream::{
-    AUTHORITY, Authorization, Authorize, Destination, Draft, EXCHANGE_SERVER, Endpoint, EntraApplication, EntraProof,
-    Federation, FetchToken, IMPERSONATION_SERVER, MetadataServer, Proxies, Proxy, ServiceAccount, TOKEN_SERVER,
-    TokenFile, TokenServer, TokenSource, UnusableCredential, metadata_server,
+    AUTHORITY, AccessToken, Authorization, Authorize, Destination, Draft, EXCHANGE_SERVER, Endpoint, EntraApplication,
+    EntraProof, Federation, FetchToken, IMPERSONATION_SERVER, MetadataServer, Proxies, Proxy, ServiceAccount,
+    TOKEN_SERVER, TokenFile, TokenServer, TokenSource, UnusableCredential, metadata_server,
 };
-
-/// What the pod or machine can prove about itself to a cloud.
-#[derive(Clone, Debug, Default)]
-pub struct PodIdentity {
-    /// The file of a projected token for federation.
-    pub token_file: Option<PathBuf>,
-    /// The same, as Azure's webhook mounts it. It has precedence there.
-    pub azure_token_file: Option<PathBuf>,
-    /// Another metadata server than Google's: `host[:port]`.
-    pub metadata_host: Option<String>,
-}
 
 /// The domains of Azure OpenAI, whose servers are Microsoft's whoever owns a resource there.
 const AZURE_DOMAINS: [&str; 5] = [
@@ -46,21 +41,6 @@ const AZURE_DOMAINS: [&str; 5] = [
     ".openai.azure.us",
     ".openai.azure.cn",
 ];
-
-/// The variable with the file of a projected token, which injection sets.
-const TOKEN_FILE_VARIABLE: &str = "OUTRIGGER_IDENTITY_TOKEN_FILE";
-
-impl PodIdentity {
-    /// By the variables of the environment.
-    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Self {
-        let set = |name: &str| variable(name).filter(|value| !value.is_empty());
-        PodIdentity {
-            token_file: set(TOKEN_FILE_VARIABLE).map(PathBuf::from),
-            azure_token_file: set("AZURE_FEDERATED_TOKEN_FILE").map(PathBuf::from),
-            metadata_host: set("GCE_METADATA_HOST"),
-        }
-    }
-}
 
 /// The tokens of a policy, by what decides them.
 pub(super) type TokenSources = HashMap<u64, Arc<dyn Authorize>>;
@@ -93,8 +73,14 @@ impl Authorizations<'_, '_> {
             let server = vertex.token_endpoint.clone().unwrap_or_else(|| TOKEN_SERVER.to_owned());
             return Ok(self.token(&[&server], value, |servers| {
                 let [server] = servers else { return Err(String::new()) };
-                ServiceAccount::read(value, server.clone()).map_err(|problem| format!("the key: {problem}"))
+                let account = ServiceAccount::read(value, server.clone());
+                Ok(shared(account.map_err(|problem| format!("the key: {problem}"))?))
             }));
+        }
+        if let Some(bedrock) = self.provider.bedrock.clone()
+            && let Some(authorization) = self.aws_key(&bedrock, value)
+        {
+            return Ok(authorization);
         }
         let auth = self.kind.auth;
         let mut header = HeaderValue::from_str(&format!("{}{value}", auth.prefix()))?;
@@ -108,7 +94,9 @@ impl Authorizations<'_, '_> {
     /// the cloud's own servers.
     pub fn of_pod(&mut self, namespace: &str) -> Option<Authorization> {
         let foreign = !namespace.is_empty() && self.provider.id.namespace != namespace;
-        if foreign && (self.provider.azure.is_some() || self.provider.vertex.is_some()) && !self.stays_in_cloud() {
+        let Provider { azure, vertex, bedrock, .. } = self.provider;
+        let in_cloud = azure.is_some() || vertex.is_some() || bedrock.is_some();
+        if foreign && in_cloud && !self.stays_in_cloud() {
             let problem = "a provider of another namespace gets no token of this pod, unless its endpoint and its token \
                            server are the cloud's own";
             return Some(Authorization::Made(Arc::new(UnusableCredential(problem.to_owned()))));
@@ -117,28 +105,31 @@ impl Authorizations<'_, '_> {
             let path = self.identity.azure_token_file.clone().or_else(|| self.identity.token_file.clone());
             return Some(self.entra(&entra, EntraProof::File(TokenFile { path }), ""));
         }
+        if let Some(bedrock) = self.provider.bedrock.clone() {
+            return Some(self.aws_identity(&bedrock, bedrock.workload_identity.as_ref()?));
+        }
         let identity = self.provider.vertex.as_ref()?.workload_identity.clone()?;
         let WorkloadIdentityDoc { audience, service_account } = identity;
         let Some(audience) = audience else {
             let server = metadata_server(self.identity.metadata_host.as_deref());
             return Some(self.token(&[&server], "", |servers| {
                 let [server] = servers else { return Err(String::new()) };
-                Ok(MetadataServer(server.clone()))
+                Ok(shared(MetadataServer(server.clone())))
             }));
         };
         let file = TokenFile { path: self.identity.token_file.clone() };
         Some(self.token(&[EXCHANGE_SERVER, IMPERSONATION_SERVER], "", |servers| {
             let [exchange, impersonation] = servers else { return Err(String::new()) };
             let account = service_account.map(|account| (account, impersonation.clone()));
-            Ok(Federation { exchange: exchange.clone(), audience, file, account })
+            Ok(shared(Federation { exchange: exchange.clone(), audience, file, account }))
         }))
     }
 
     /// Whether both the endpoint and the token server are the cloud's own.
     fn stays_in_cloud(&self) -> bool {
         let own = self.provider.endpoint.as_deref().is_none_or(|url| {
-            Endpoint::parse(url)
-                .is_ok_and(|endpoint| endpoint.tls && AZURE_DOMAINS.iter().any(|own| endpoint.host.ends_with(own)))
+            let is_own = |host: &str| AZURE_DOMAINS.iter().any(|own| host.ends_with(own)) || aws::is_bedrock(host);
+            Endpoint::parse(url).is_ok_and(|endpoint| endpoint.tls && is_own(&endpoint.host))
         });
         own && self.provider.token_server().is_none()
     }
@@ -148,18 +139,17 @@ impl Authorizations<'_, '_> {
         let (tenant, client) = (entra.tenant_id.clone(), entra.client_id.clone());
         self.token(&[&server], value, |servers| {
             let [server] = servers else { return Err(String::new()) };
-            Ok(EntraApplication { server: server.clone(), tenant, client, proof })
+            Ok(shared(EntraApplication { server: server.clone(), tenant, client, proof }))
         })
     }
 
     /// The source of tokens from these servers: the one of the previous policy, if nothing about it has changed.
-    fn token<F: FetchToken>(
+    fn token(
         &mut self,
         urls: &[&str],
         value: &str,
-        make: impl FnOnce(&[TokenServer]) -> Result<F, String>,
+        make: impl FnOnce(&[TokenServer]) -> Result<Arc<dyn Authorize>, String>,
     ) -> Authorization {
-        let unusable = |problem: String| Authorization::Made(Arc::new(UnusableCredential(problem)));
         let mut servers = Vec::with_capacity(urls.len());
         let mut places = String::new();
         for url in urls {
@@ -168,33 +158,36 @@ impl Authorizations<'_, '_> {
                     servers.push(server);
                     places.push_str(&place);
                 }
-                Err(problem) => return unusable(format!("the token server {url}: {problem}")),
+                Err(problem) => return self.unusable(format!("the token server {url}: {problem}")),
             }
         }
-        let Provider { azure, vertex, .. } = self.provider;
-        let settings = format!("{places}{azure:?}{vertex:?}{:?}", self.identity);
+        let Provider { azure, vertex, bedrock, .. } = self.provider;
+        let settings = format!("{places}{azure:?}{vertex:?}{bedrock:?}{:?}", self.identity);
         let at = fnv1a_parts(&[&self.provider.identity.to_le_bytes(), settings.as_bytes(), value.as_bytes()]);
         let known = self.sources.get(&at).or_else(|| self.existing.get(&at)).cloned();
         let source = match known {
             Some(source) => source,
             None => match make(&servers) {
-                Ok(fetch) => Arc::new(TokenSource::new(fetch)) as Arc<dyn Authorize>,
-                Err(problem) => {
-                    tracing::warn!(provider = %self.provider.id, "a credential can't be used: {problem}");
-                    return unusable(problem);
-                }
+                Ok(made) => made,
+                Err(problem) => return self.unusable(problem),
             },
         };
         self.sources.insert(at, Arc::clone(&source));
         Authorization::Made(source)
     }
 
+    /// A credential that can't be used, for this reason.
+    fn unusable(&self, problem: String) -> Authorization {
+        tracing::warn!(provider = %self.provider.id, "a credential can't be used: {problem}");
+        Authorization::Made(Arc::new(UnusableCredential(problem)))
+    }
+
     /// A token server, and what decides the way to it.
     fn server(&mut self, url: &str) -> Result<(TokenServer, String), String> {
         let endpoint = Endpoint::parse(url).map_err(|error| error.to_string())?;
         let proxy = match (&self.provider.proxy, self.environment) {
-            // The metadata server is on this machine.
-            _ if endpoint.host == "169.254.169.254" => Ok(None),
+            // Metadata servers and agents are on this machine.
+            _ if is_on_this_machine(&endpoint.host) => Ok(None),
             (Some(url), _) => Proxy::parse(url).map(Some),
             (None, Some(environment)) => environment.to(&endpoint),
             (None, None) => Ok(None),
@@ -208,4 +201,20 @@ impl Authorizations<'_, '_> {
         let pool = self.pools.get(destination, false).map_err(|error| error.to_string())?;
         Ok((TokenServer::new(pool), place))
     }
+}
+
+/// Whether a host is the machine itself, or an address that never leaves its network.
+fn is_on_this_machine(host: &str) -> bool {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    match host.parse::<IpAddr>() {
+        Ok(IpAddr::V4(address)) => address.is_link_local() || address.is_loopback(),
+        // AWS has its own servers on machines there.
+        Ok(IpAddr::V6(address)) => address.is_loopback() || address.segments()[..2] == [0xfd00, 0x0ec2],
+        Err(_) => host == "localhost",
+    }
+}
+
+/// A token that all requests share.
+fn shared(fetch: impl FetchToken<Token = AccessToken>) -> Arc<dyn Authorize> {
+    Arc::new(TokenSource::new(fetch))
 }

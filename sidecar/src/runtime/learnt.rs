@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::runtime::authorizations::{PodIdentity, TokenSources};
+use crate::runtime::authorizations::TokenSources;
 use crate::runtime::concurrency::ConcurrencyLimit;
 use crate::runtime::health::BackendHealth;
 use crate::runtime::permits::Permits;
+use crate::runtime::pod_identity::PodIdentity;
 use crate::upstream::{Pools, Proxies};
 
 /// State that outlives a policy. The next one finds it by identity.

@@ -15,6 +15,7 @@ pub(crate) mod limits;
 pub(crate) mod loop_detection;
 pub(crate) mod origin;
 pub(crate) mod permits;
+pub(crate) mod pod_identity;
 pub(crate) mod retry_budget;
 pub(crate) mod secret;
 pub(crate) mod serve_error;

@@ -27,9 +27,10 @@ use crate::telemetry::attempt_error::AttemptError;
 use crate::upstream::mock::Mock;
 
 pub use auth::{
-    AUTHORITY, Authorization, Authorize, AuthorizeError, EXCHANGE_SERVER, EntraApplication, EntraProof, Federation,
-    FetchToken, IMPERSONATION_SERVER, MetadataServer, SentMask, ServiceAccount, TOKEN_SERVER, Token, TokenFile,
-    TokenServer, TokenSource, UnusableCredential, metadata_server,
+    AUTHORITY, AccessToken, Authorization, Authorize, AuthorizeError, ContainerCredentials, EXCHANGE_SERVER,
+    EntraApplication, EntraProof, Federation, FetchToken, Fetched, FixedKey, IMPERSONATION_SERVER, INSTANCE_METADATA,
+    InstanceMetadata, MetadataServer, SentMask, ServiceAccount, Signer, SigningScope, TOKEN_SERVER, TokenFile,
+    TokenServer, TokenSource, UnusableCredential, WebIdentity, container_agent, metadata_server,
 };
 pub use body::UpstreamBody;
 pub use body_error::BodyError;

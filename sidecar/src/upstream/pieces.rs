@@ -48,6 +48,11 @@ impl Pieces {
         self.pieces.iter().map(Bytes::len).sum()
     }
 
+    /// The pieces, in order.
+    pub fn pieces(&self) -> impl Iterator<Item = &Bytes> {
+        self.pieces.iter()
+    }
+
     /// All pieces joined; they count as sent.
     #[must_use]
     pub fn joined(self) -> Bytes {

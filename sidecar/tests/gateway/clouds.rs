@@ -19,7 +19,7 @@ fn any(mut provider: ProviderDoc) -> ProviderDoc {
 }
 
 /// Without the `/v1` of the fake's address.
-fn base(fake: &Fake) -> String {
+pub fn base(fake: &Fake) -> String {
     fake.url.trim_end_matches("/v1").to_owned()
 }
 
@@ -59,7 +59,7 @@ fn claude() -> Vec<Act> {
     reply(200, &message.to_string())
 }
 
-async fn running(document: Document, identity: PodIdentity, namespace: Option<&str>, value: &str) -> Running {
+pub async fn running(document: Document, identity: PodIdentity, namespace: Option<&str>, value: &str) -> Running {
     let namespace = namespace.map(str::to_owned);
     let settings = Settings { lines: Lines::Off, identity, namespace, ..Settings::default() };
     let gateway = Gateway::new(settings).unwrap();
@@ -68,11 +68,11 @@ async fn running(document: Document, identity: PodIdentity, namespace: Option<&s
     Running::of(gateway).await
 }
 
-async fn with_key(provider: ProviderDoc, value: &str) -> Running {
+pub async fn with_key(provider: ProviderDoc, value: &str) -> Running {
     running(document(1, vec![provider]), PodIdentity::default(), None, value).await
 }
 
-fn form(body: &str) -> Vec<(String, String)> {
+pub fn form(body: &str) -> Vec<(String, String)> {
     let decode = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8().unwrap().into_owned();
     body.split('&')
         .map(|pair| pair.split_once('=').unwrap())
@@ -80,7 +80,7 @@ fn form(body: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-fn field<'f>(form: &'f [(String, String)], name: &str) -> &'f str {
+pub fn field<'f>(form: &'f [(String, String)], name: &str) -> &'f str {
     form.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value)
 }
 
@@ -273,7 +273,7 @@ async fn a_service_accounts_key_becomes_one_token_for_all_requests() {
 }
 
 /// What a caller may never see.
-fn holds_no_secret(got: &Answer, record: &Value, secrets: &[&str]) {
+pub fn holds_no_secret(got: &Answer, record: &Value, secrets: &[&str]) {
     for secret in secrets {
         assert!(!got.text.contains(secret), "{}", got.text);
         assert!(!format!("{:?}", got.headers).contains(secret), "{:?}", got.headers);

@@ -5,6 +5,7 @@
 mod acceptance;
 mod access;
 mod again;
+mod aws;
 mod clouds;
 mod concurrent;
 mod corpus;

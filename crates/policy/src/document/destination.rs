@@ -11,14 +11,17 @@ impl ProviderDoc {
     pub fn uses_identity(&self) -> bool {
         self.credentials.is_empty()
             && (self.azure.as_ref().is_some_and(|azure| azure.entra.is_some())
-                || self.vertex.as_ref().is_some_and(|vertex| vertex.workload_identity.is_some()))
+                || self.vertex.as_ref().is_some_and(|vertex| vertex.workload_identity.is_some())
+                || self.bedrock.as_ref().is_some_and(|bedrock| bedrock.workload_identity.is_some()))
     }
 
     /// The token server that its object names: credentials go there.
     #[must_use]
     pub fn token_server(&self) -> Option<&str> {
         let authority = self.azure.as_ref().and_then(|azure| azure.entra.as_ref()?.authority.as_deref());
-        authority.or_else(|| self.vertex.as_ref()?.token_endpoint.as_deref())
+        authority
+            .or_else(|| self.vertex.as_ref()?.token_endpoint.as_deref())
+            .or_else(|| self.bedrock.as_ref()?.token_endpoint.as_deref())
     }
 }
 
@@ -34,11 +37,12 @@ impl Document {
     pub fn destination(&self, at: &SecretRef) -> String {
         let sends = |provider: &&ProviderDoc| provider.credentials.iter().any(|credential| credential.secret == *at);
         let way = |provider: &ProviderDoc| {
-            let ProviderDoc { namespace, name, kind, endpoint, ca, headers, azure, vertex, .. } = provider;
+            let ProviderDoc { namespace, name, kind, endpoint, ca, headers, azure, vertex, bedrock, .. } = provider;
             let mut way = vec![json!(namespace), json!(name), json!(kind), json!(endpoint), json!(ca), json!(headers)];
             // Only for types that have them: the spelling of older documents is signed already.
             way.extend(azure.iter().map(|azure| json!({ "azure": azure })));
             way.extend(vertex.iter().map(|vertex| json!({ "vertex": vertex })));
+            way.extend(bedrock.iter().map(|bedrock| json!({ "bedrock": bedrock })));
             Value::Array(way).to_string()
         };
         let mut ways: Vec<String> = self.providers.iter().filter(sends).map(way).collect();
@@ -50,7 +54,7 @@ impl Document {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::document::{AzureDoc, CredentialDoc, VertexDoc};
+    use crate::document::{AzureDoc, BedrockDoc, CredentialDoc, VertexDoc};
 
     fn provider(name: &str, secret: &str) -> ProviderDoc {
         let secret = SecretRef::new("a", secret, "k").unwrap();
@@ -77,13 +81,14 @@ mod tests {
         let plain = document(|_| {}).destination(&at);
         // It is signed, so its spelling must not change.
         assert_eq!(plain, r#"["a","one","OpenAI",null,null,{}]"#);
-        let elsewhere: [Change; 8] = [
+        let elsewhere: [Change; 9] = [
             |one| one.endpoint = Some("https://evil.test".to_owned()),
             |one| one.kind = "vLLM".to_owned(),
             |one| one.ca = Some("PEM".to_owned()),
             |one| drop(one.headers.insert("x".to_owned(), "y".to_owned())),
             |one| one.azure = Some(AzureDoc::default()),
             |one| one.vertex = Some(VertexDoc { location: "eu".to_owned(), ..VertexDoc::default() }),
+            |one| one.bedrock = Some(BedrockDoc { region: "eu-central-1".to_owned(), ..BedrockDoc::default() }),
             |one| one.namespace = "b".to_owned(),
             |one| one.name = "b".to_owned(),
         ];

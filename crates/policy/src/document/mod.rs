@@ -20,8 +20,8 @@ pub use limits::{
 };
 pub use mock::{FaultDoc, FaultKind, MockDoc, MockToolCall};
 pub use provider::{
-    AzureDoc, Balance, CatalogueDoc, CredentialDoc, EntraDoc, ModelDoc, ProviderDoc, TimeoutsDoc, VertexDoc,
-    WorkloadIdentityDoc,
+    AwsIdentityDoc, AzureDoc, Balance, BedrockDoc, CatalogueDoc, CredentialDoc, EntraDoc, ModelDoc, ProviderDoc,
+    TimeoutsDoc, VertexDoc, WorkloadIdentityDoc,
 };
 pub use read::ReadError;
 pub use rule::{OnError, RuleDoc, ScopeDoc, TargetDoc};

@@ -77,6 +77,9 @@ pub struct ProviderDoc {
     /// From `LLMProvider.spec.vertex`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vertex: Option<VertexDoc>,
+    /// From `LLMProvider.spec.bedrock`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bedrock: Option<BedrockDoc>,
     /// From `LLMProvider.spec.mock`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mock: Option<MockDoc>,
@@ -142,6 +145,29 @@ pub struct WorkloadIdentityDoc {
     /// The service account to act as.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_account: Option<String>,
+}
+
+/// Where Amazon Bedrock is called, and as whom.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BedrockDoc {
+    /// Decides the endpoint, and what signatures are valid for.
+    pub region: String,
+    /// The URL of the token server (STS). Absent: AWS's, in the region.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_endpoint: Option<String>,
+    /// The identity that serves instead of credentials.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workload_identity: Option<AwsIdentityDoc>,
+}
+
+/// The identity of the gateway's own pod, at AWS.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AwsIdentityDoc {
+    /// The role that trusts the pod's own token. Absent: what the cluster gave the pod, else the role of its node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role_arn: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -8,7 +8,9 @@ use outrigger_core::{ObjectRef, SecretRef};
 use typed_index_collections::TiVec;
 
 use crate::catalogue::model::{Model, ModelNames};
-use crate::document::{AzureDoc, Balance, CredentialDoc, LimitsDoc, MockDoc, ProviderDoc, TimeoutsDoc, VertexDoc};
+use crate::document::{
+    AzureDoc, Balance, BedrockDoc, CredentialDoc, LimitsDoc, MockDoc, ProviderDoc, TimeoutsDoc, VertexDoc,
+};
 use crate::index::CredentialIndex;
 use crate::prices::Price;
 use crate::text::glob::{Globs, is_anything, is_pattern};
@@ -40,6 +42,7 @@ pub struct Provider {
     pub proxy: Option<String>,
     pub azure: Option<AzureDoc>,
     pub vertex: Option<VertexDoc>,
+    pub bedrock: Option<BedrockDoc>,
     pub mock: Option<MockDoc>,
     /// Limits of the provider, shared by everyone who uses it here.
     pub limits: LimitsDoc,
@@ -83,6 +86,7 @@ impl Provider {
             proxy: doc.proxy.clone(),
             azure: doc.azure.clone(),
             vertex: doc.vertex.clone(),
+            bedrock: doc.bedrock.clone(),
             mock: doc.mock.clone(),
             limits: doc.limits.clone(),
             default_price: doc.default_price.clone(),
@@ -93,7 +97,9 @@ impl Provider {
     #[must_use]
     pub fn token_server(&self) -> Option<&str> {
         let authority = self.azure.as_ref().and_then(|azure| azure.entra.as_ref()?.authority.as_deref());
-        authority.or_else(|| self.vertex.as_ref()?.token_endpoint.as_deref())
+        authority
+            .or_else(|| self.vertex.as_ref()?.token_endpoint.as_deref())
+            .or_else(|| self.bedrock.as_ref()?.token_endpoint.as_deref())
     }
 
     /// The model with this name or alias.

@@ -8,7 +8,7 @@ use futures_util::future::BoxFuture;
 
 use super::token_file::TokenFile;
 use super::token_server::{TokenRequest, TokenServer};
-use super::{AuthorizeError, FetchToken, Token};
+use super::{AccessToken, AuthorizeError, FetchToken, Fetched};
 
 /// Where applications of Azure's public cloud get their tokens.
 pub const AUTHORITY: &str = "https://login.microsoftonline.com";
@@ -55,7 +55,9 @@ impl EntraApplication {
 }
 
 impl FetchToken for EntraApplication {
-    fn fetch(&self) -> BoxFuture<'_, Result<Token, AuthorizeError>> {
+    type Token = AccessToken;
+
+    fn fetch(&self) -> BoxFuture<'_, Result<Fetched<AccessToken>, AuthorizeError>> {
         async move {
             let (proof, secret) = match &self.proof {
                 EntraProof::Secret(secret) => (vec![("client_secret", secret.as_str())], secret.clone()),

@@ -21,7 +21,7 @@ use serde_json::json;
 
 use super::token_file::TokenFile;
 use super::token_server::{TokenRequest, TokenServer};
-use super::{AuthorizeError, FetchToken, Token};
+use super::{AccessToken, AuthorizeError, FetchToken, Fetched};
 
 /// Google's token server, and the names that it had: all are the same one.
 pub const TOKEN_SERVER: &str = "https://oauth2.googleapis.com";
@@ -112,7 +112,9 @@ impl ServiceAccount {
 }
 
 impl FetchToken for ServiceAccount {
-    fn fetch(&self) -> BoxFuture<'_, Result<Token, AuthorizeError>> {
+    type Token = AccessToken;
+
+    fn fetch(&self) -> BoxFuture<'_, Result<Fetched<AccessToken>, AuthorizeError>> {
         async move {
             let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
             let claim = self.claim(now).ok_or_else(|| AuthorizeError::Failed("the key can't sign".to_owned()))?;
@@ -128,7 +130,9 @@ impl FetchToken for ServiceAccount {
 pub struct MetadataServer(pub TokenServer);
 
 impl FetchToken for MetadataServer {
-    fn fetch(&self) -> BoxFuture<'_, Result<Token, AuthorizeError>> {
+    type Token = AccessToken;
+
+    fn fetch(&self) -> BoxFuture<'_, Result<Fetched<AccessToken>, AuthorizeError>> {
         async move {
             let mut headers = HeaderMap::new();
             headers.insert("metadata-flavor", HeaderValue::from_static("Google"));
@@ -152,7 +156,9 @@ pub struct Federation {
 }
 
 impl FetchToken for Federation {
-    fn fetch(&self) -> BoxFuture<'_, Result<Token, AuthorizeError>> {
+    type Token = AccessToken;
+
+    fn fetch(&self) -> BoxFuture<'_, Result<Fetched<AccessToken>, AuthorizeError>> {
         async move {
             let subject = self.file.read().await?;
             let fields = [
@@ -166,8 +172,8 @@ impl FetchToken for Federation {
             let exchanged = self.exchange.ask(TokenRequest::form("/v1/token", &fields, &subject)).await?;
             let Some((account, server)) = &self.account else { return Ok(exchanged) };
             let mut headers = HeaderMap::new();
-            let secret = exchanged.authorization.to_str().unwrap_or_default().to_owned();
-            headers.insert(header::AUTHORIZATION, exchanged.authorization);
+            let secret = exchanged.token.authorization.to_str().unwrap_or_default().to_owned();
+            headers.insert(header::AUTHORIZATION, exchanged.token.authorization);
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
             let path = format!("/v1/projects/-/serviceAccounts/{account}:generateAccessToken");
             let body = json!({"scope": [SCOPE], "lifetime": format!("{CLAIM_SECONDS}s")}).to_string();

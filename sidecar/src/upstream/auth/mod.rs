@@ -1,7 +1,9 @@
 //! Authorizes requests to providers. This is the last step before a request is sent.
 
+mod aws;
 mod entra;
 mod google;
+mod sigv4;
 mod token;
 mod token_file;
 mod token_server;
@@ -17,11 +19,15 @@ use thiserror::Error;
 use super::Pieces;
 use super::mask::Mask;
 
+pub use aws::{
+    ContainerCredentials, FixedKey, INSTANCE_METADATA, InstanceMetadata, Signer, WebIdentity, container_agent,
+};
 pub use entra::{AUTHORITY, EntraApplication, EntraProof};
 pub use google::{
     EXCHANGE_SERVER, Federation, IMPERSONATION_SERVER, MetadataServer, ServiceAccount, TOKEN_SERVER, metadata_server,
 };
-pub use token::{FetchToken, Token, TokenSource};
+pub use sigv4::SigningScope;
+pub use token::{AccessToken, FetchToken, Fetched, TokenSource};
 pub use token_file::TokenFile;
 pub use token_server::TokenServer;
 

@@ -32,67 +32,75 @@ const RETRY_PAUSE: Duration = Duration::from_secs(2);
 /// account lacks a permission.
 const REFUSED_AGE: Duration = Duration::from_secs(10);
 
-/// A token from its server.
+/// What a token's server has answered.
 #[derive(Clone, Debug)]
-pub struct Token {
-    /// The whole value of the header, marked as sensitive.
-    pub authorization: HeaderValue,
-    /// Masks it in answers.
-    pub mask: Option<Arc<Mask>>,
+pub struct Fetched<T> {
+    pub token: T,
     /// The lifetime from now on; absent if it does not expire.
     pub lifetime: Option<Duration>,
 }
 
+/// A token for the header `Authorization`.
+#[derive(Clone, Debug)]
+pub struct AccessToken {
+    /// The whole value of the header, marked as sensitive.
+    pub authorization: HeaderValue,
+    /// Masks it in answers.
+    pub mask: Option<Arc<Mask>>,
+}
+
 /// A source of tokens.
 pub trait FetchToken: std::fmt::Debug + Send + Sync + 'static {
+    /// What requests are authorized with. Its `Debug` shows no secret.
+    type Token: Clone + std::fmt::Debug + Send + Sync + 'static;
+
     /// Fetches a token. The caller of this method limits its time.
     ///
     /// # Errors
     /// Why there is none. It contains no secret.
-    fn fetch(&self) -> BoxFuture<'_, Result<Token, AuthorizeError>>;
+    fn fetch(&self) -> BoxFuture<'_, Result<Fetched<Self::Token>, AuthorizeError>>;
 }
 
 /// A token that all requests of a credential share.
 #[derive(Debug)]
-pub struct TokenSource<F>(Arc<SharedToken<F>>);
+pub struct TokenSource<F: FetchToken>(Arc<SharedToken<F>>);
 
-impl<F> Clone for TokenSource<F> {
+impl<F: FetchToken> Clone for TokenSource<F> {
     fn clone(&self) -> Self {
         TokenSource(Arc::clone(&self.0))
     }
 }
 
 #[derive(Debug)]
-struct SharedToken<F> {
+struct SharedToken<F: FetchToken> {
     fetch: F,
-    current: parking_lot::Mutex<Current>,
+    current: parking_lot::Mutex<Current<F::Token>>,
     /// Locked by the task that fetches.
     fetching: Arc<Mutex<()>>,
 }
 
-#[derive(Clone, Debug, Default)]
-struct Current {
-    token: Option<CachedToken>,
+#[derive(Clone, Debug)]
+struct Current<T> {
+    token: Option<CachedToken<T>>,
     failed: Option<(Instant, AuthorizeError)>,
 }
 
 #[derive(Clone, Debug)]
-struct CachedToken {
-    authorization: HeaderValue,
-    mask: Option<Arc<Mask>>,
+struct CachedToken<T> {
+    token: T,
     fetched: Instant,
     /// When to renew the token, and when to stop using it.
     times: Option<(Instant, Instant)>,
 }
 
-impl CachedToken {
-    fn of(Token { authorization, mask, lifetime }: Token, now: Instant) -> Self {
+impl<T> CachedToken<T> {
+    fn of(Fetched { token, lifetime }: Fetched<T>, now: Instant) -> Self {
         let times = lifetime.map(|lifetime| {
             let stale = lifetime.saturating_sub(STALE_TIME);
             let renewed = lifetime.saturating_sub((lifetime / RENEWAL_SHARE).max(RENEWAL_TIME).min(lifetime / 2));
             (now + renewed, now + stale)
         });
-        CachedToken { authorization, mask, fetched: now, times }
+        CachedToken { token, fetched: now, times }
     }
 
     fn is_stale(&self, now: Instant) -> bool {
@@ -106,18 +114,15 @@ impl CachedToken {
 
 impl<F: FetchToken> TokenSource<F> {
     pub fn new(fetch: F) -> Self {
-        TokenSource(Arc::new(SharedToken { fetch, current: Default::default(), fetching: Arc::default() }))
+        let current = parking_lot::Mutex::new(Current { token: None, failed: None });
+        TokenSource(Arc::new(SharedToken { fetch, current, fetching: Arc::default() }))
     }
 
-    /// The header's value. Does not wait if there is a valid token.
+    /// The token. Does not wait if there is a valid one.
     ///
     /// # Errors
     /// Why there is none.
-    pub async fn authorization(&self) -> Result<HeaderValue, AuthorizeError> {
-        Ok(self.current().await?.authorization)
-    }
-
-    async fn current(&self) -> Result<CachedToken, AuthorizeError> {
+    pub async fn current(&self) -> Result<F::Token, AuthorizeError> {
         if let Some(token) = self.0.valid_token() {
             if token.wants_renewal(Instant::now())
                 && !self.0.pauses()
@@ -127,12 +132,12 @@ impl<F: FetchToken> TokenSource<F> {
                 // Its error is stored for those who will need it.
                 tokio::spawn(async move { source.renew(permit).await });
             }
-            return Ok(token);
+            return Ok(token.token);
         }
         let permit = Arc::clone(&self.0.fetching).lock_owned().await;
         // Another task may have fetched a token meanwhile, or have failed.
         if let Some(token) = self.0.valid_token() {
-            return Ok(token);
+            return Ok(token.token);
         }
         if let Some((at, error)) = self.0.current.lock().failed.clone()
             && at.elapsed() < RETRY_PAUSE
@@ -144,10 +149,16 @@ impl<F: FetchToken> TokenSource<F> {
         let fetched = tokio::spawn(async move { source.renew(permit).await }).await;
         fetched.unwrap_or_else(|_| Err(AuthorizeError::Failed("the token could not be fetched".to_owned())))
     }
+
+    /// The provider refused the token: another one may be accepted.
+    pub fn give_up(&self) {
+        let mut current = self.0.current.lock();
+        current.token = current.token.take().filter(|token| token.fetched.elapsed() < REFUSED_AGE);
+    }
 }
 
 impl<F: FetchToken> SharedToken<F> {
-    fn valid_token(&self) -> Option<CachedToken> {
+    fn valid_token(&self) -> Option<CachedToken<F::Token>> {
         self.current.lock().token.clone().filter(|token| !token.is_stale(Instant::now()))
     }
 
@@ -155,15 +166,15 @@ impl<F: FetchToken> SharedToken<F> {
         self.current.lock().failed.as_ref().is_some_and(|(at, _)| at.elapsed() < RETRY_PAUSE)
     }
 
-    async fn renew(&self, permit: OwnedMutexGuard<()>) -> Result<CachedToken, AuthorizeError> {
+    async fn renew(&self, permit: OwnedMutexGuard<()>) -> Result<F::Token, AuthorizeError> {
         let late = || AuthorizeError::Failed("the token's server did not answer in time".to_owned());
         let fetched = tokio::time::timeout(FETCH_TIMEOUT, self.fetch.fetch()).await.unwrap_or_else(|_| Err(late()));
         let now = Instant::now();
         let mut current = self.current.lock();
         let result = match fetched {
-            Ok(token) => {
-                let token = CachedToken::of(token, now);
-                *current = Current { token: Some(token.clone()), failed: None };
+            Ok(fetched) => {
+                let token = fetched.token.clone();
+                *current = Current { token: Some(CachedToken::of(fetched, now)), failed: None };
                 Ok(token)
             }
             Err(error) => {
@@ -177,7 +188,7 @@ impl<F: FetchToken> SharedToken<F> {
     }
 }
 
-impl<F: FetchToken> Authorize for TokenSource<F> {
+impl<F: FetchToken<Token = AccessToken>> Authorize for TokenSource<F> {
     fn authorize<'r>(&'r self, request: &'r mut Request<Pieces>) -> BoxFuture<'r, Result<SentMask, AuthorizeError>> {
         async move {
             let token = self.current().await?;
@@ -188,8 +199,7 @@ impl<F: FetchToken> Authorize for TokenSource<F> {
     }
 
     fn refused(&self) {
-        let mut current = self.0.current.lock();
-        current.token = current.token.take().filter(|token| token.fetched.elapsed() < REFUSED_AGE);
+        self.give_up();
     }
 }
 
@@ -213,7 +223,9 @@ mod tests {
     const FETCH_TIME: Duration = Duration::from_millis(100);
 
     impl FetchToken for Server {
-        fn fetch(&self) -> BoxFuture<'_, Result<Token, AuthorizeError>> {
+        type Token = AccessToken;
+
+        fn fetch(&self) -> BoxFuture<'_, Result<Fetched<AccessToken>, AuthorizeError>> {
             let number = self.fetches.fetch_add(1, Ordering::SeqCst) + 1;
             async move {
                 tokio::time::sleep(if self.mute { Duration::from_secs(3_600) } else { FETCH_TIME }).await;
@@ -222,7 +234,7 @@ mod tests {
                     return Err(AuthorizeError::Failed(format!("no token {number}")));
                 }
                 let authorization = HeaderValue::try_from(format!("Bearer {number}")).unwrap();
-                Ok(Token { authorization, mask: None, lifetime: self.lifetime })
+                Ok(Fetched { token: AccessToken { authorization, mask: None }, lifetime: self.lifetime })
             }
             .boxed()
         }
@@ -236,8 +248,8 @@ mod tests {
     }
 
     async fn value(source: &TokenSource<Server>) -> String {
-        match source.authorization().await {
-            Ok(value) => value.to_str().unwrap().to_owned(),
+        match source.current().await {
+            Ok(token) => token.authorization.to_str().unwrap().to_owned(),
             Err(error) => error.to_string(),
         }
     }
@@ -326,7 +338,7 @@ mod tests {
         let mute = TokenSource::new(Server { mute: true, ..Server::default() });
         assert_eq!(value(&mute).await, "the token's server did not answer in time");
         let (source, fetch_count) = source(None, 0);
-        assert!(tokio::time::timeout(FETCH_TIME / 2, source.authorization()).await.is_err());
+        assert!(tokio::time::timeout(FETCH_TIME / 2, source.current()).await.is_err());
         tokio::time::sleep(FETCH_TIME).await;
         assert_eq!((value(&source).await.as_str(), fetch_count.load(Ordering::SeqCst)), ("Bearer 1", 1));
     }

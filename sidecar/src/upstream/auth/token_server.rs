@@ -7,13 +7,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{AuthorizeError, Token};
+use super::{AccessToken, AuthorizeError, Fetched};
 use crate::upstream::mask::Mask;
 use crate::upstream::pool::Pool;
 use crate::upstream::{Endpoint, Pieces};
@@ -98,10 +98,25 @@ impl TokenServer {
     ///
     /// # Errors
     /// Why there is none. It contains no secret.
-    pub async fn ask(&self, request: TokenRequest<'_>) -> Result<Token, AuthorizeError> {
-        let endpoint = &self.pool.endpoint;
-        let failed = |problem: String| AuthorizeError::Failed(format!("the token server {endpoint} {problem}"));
+    pub async fn ask(&self, request: TokenRequest<'_>) -> Result<Fetched<AccessToken>, AuthorizeError> {
         let secret = request.secret;
+        let (status, text) = self.exchange(request).await?;
+        // An error may be of any content type, but only an object has a token.
+        let answer = serde_json::from_slice::<TokenAnswer>(&text);
+        if status != StatusCode::OK {
+            let quoted = answer.map(|answer| answer.quoted(secret)).unwrap_or_default();
+            return Err(self.failed(&format!("answered {}{quoted}", status.as_u16())));
+        }
+        let answer = answer.map_err(|_| self.failed("answered with something other than a token"))?;
+        answer.token().map_err(|problem| self.failed(&problem))
+    }
+
+    /// Sends a request, and reads the whole answer.
+    ///
+    /// # Errors
+    /// Why there is none. It contains no secret.
+    pub async fn exchange(&self, request: TokenRequest<'_>) -> Result<(StatusCode, Bytes), AuthorizeError> {
+        let endpoint = &self.pool.endpoint;
         let mut sent = Request::new(Pieces::from(request.body));
         *sent.method_mut() = request.method;
         *sent.uri_mut() = format!("{}{}", endpoint.base(), request.path)
@@ -109,7 +124,7 @@ impl TokenServer {
             .map_err(|_| AuthorizeError::Failed("the path of the token server is not valid".to_owned()))?;
         *sent.headers_mut() = request.headers;
         let headers = sent.headers_mut();
-        headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+        headers.entry(header::ACCEPT).or_insert(HeaderValue::from_static("application/json"));
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         if let Ok(host) = HeaderValue::from_str(&endpoint.authority()) {
             headers.insert(header::HOST, host);
@@ -121,19 +136,18 @@ impl TokenServer {
         let (head, mut body) = answered.response.into_parts();
         let mut text = BytesMut::new();
         while let Some(chunk) = body.chunk().await {
-            let chunk = chunk.map_err(|error| failed(format!("broke off: {error}")))?;
+            let chunk = chunk.map_err(|error| self.failed(&format!("broke off: {error}")))?;
             if text.len() + chunk.len() > LONGEST_ANSWER {
-                return Err(failed(format!("answered with more than {LONGEST_ANSWER} bytes")));
+                return Err(self.failed(&format!("answered with more than {LONGEST_ANSWER} bytes")));
             }
             text.extend_from_slice(&chunk);
         }
-        // An error may be of any content type, but only an object has a token.
-        let answer = serde_json::from_slice::<TokenAnswer>(&text);
-        if head.status != StatusCode::OK {
-            let quoted = answer.map(|answer| answer.quoted(secret)).unwrap_or_default();
-            return Err(failed(format!("answered {}{quoted}", head.status.as_u16())));
-        }
-        answer.map_err(|_| failed("answered with something other than a token".to_owned()))?.token().map_err(failed)
+        Ok((head.status, text.freeze()))
+    }
+
+    /// The error of a server that did not do what it should.
+    pub fn failed(&self, problem: &str) -> AuthorizeError {
+        AuthorizeError::Failed(format!("the token server {} {problem}", self.pool.endpoint))
     }
 
     /// The server's address.
@@ -144,7 +158,7 @@ impl TokenServer {
 }
 
 impl TokenAnswer {
-    fn token(self) -> Result<Token, String> {
+    fn token(self) -> Result<Fetched<AccessToken>, String> {
         let token = self.access_token.filter(|token| !token.is_empty()).ok_or("answered without an access token")?;
         if token.len() > LONGEST_TOKEN {
             return Err(format!("answered with a token of more than {LONGEST_TOKEN} bytes"));
@@ -160,7 +174,8 @@ impl TokenAnswer {
         let at = self.expire_time.and_then(|time| humantime::parse_rfc3339(&time).ok());
         let until = at.map(|at| at.duration_since(SystemTime::now()).unwrap_or_default());
         let lifetime = seconds.map(Duration::from_secs).or(until).unwrap_or(UNTOLD_LIFETIME);
-        Ok(Token { authorization, mask: Mask::new(&token), lifetime: Some(lifetime.min(LONGEST_LIFETIME)) })
+        let lifetime = Some(lifetime.min(LONGEST_LIFETIME));
+        Ok(Fetched { token: AccessToken { authorization, mask: Mask::new(&token) }, lifetime })
     }
 
     /// `: invalid_client (AADSTS7000215: Invalid client secret provided.)`
@@ -181,7 +196,7 @@ impl TokenAnswer {
 }
 
 /// The first line of a foreign text, bounded, without what was sent.
-fn quotable(text: &str, secret: &str) -> String {
+pub fn quotable(text: &str, secret: &str) -> String {
     let masked = match Mask::new(secret) {
         Some(mask) => mask.text(text.to_owned()).0,
         None => text.to_owned(),
@@ -195,9 +210,9 @@ mod tests {
     use super::*;
 
     fn token(body: &str) -> Result<(String, u64), String> {
-        let token = serde_json::from_str::<TokenAnswer>(body).unwrap().token()?;
+        let Fetched { token, lifetime } = serde_json::from_str::<TokenAnswer>(body).unwrap().token()?;
         assert!(token.authorization.is_sensitive());
-        Ok((token.authorization.to_str().unwrap().to_owned(), token.lifetime.unwrap().as_secs()))
+        Ok((token.authorization.to_str().unwrap().to_owned(), lifetime.unwrap().as_secs()))
     }
 
     #[test]
