@@ -42,6 +42,7 @@ PRICES = FOLDER / "builtin" / "prices.rs"
 # Our provider type -> the table's names for it. The table may list a model with or without its provider as a prefix.
 PROVIDERS = {
     "Anthropic": ("anthropic",),
+    "Bedrock": ("bedrock_converse", "bedrock"),
     "Cerebras": ("cerebras",),
     "DeepSeek": ("deepseek",),
     "Fireworks": ("fireworks_ai", "fireworks_ai-embedding-models"),
@@ -56,10 +57,13 @@ PROVIDERS = {
 }
 
 # Types that give no model away: a price of zero is a gap of the table.
-PAID = {"DeepSeek", "Fireworks", "Nebius", "Perplexity", "Together", "xAI"}
+PAID = {"Bedrock", "DeepSeek", "Fireworks", "Nebius", "Perplexity", "Together", "xAI"}
 
 # Rows with a price for models of a size, under no model's name.
 SIZES = re.compile(r"(together|fireworks)-ai-")
+
+# What a type serves, if it is less than all of MODES.
+SERVED = {"Bedrock": {"chat", "completion"}}
 
 MODES = {
     "chat",
@@ -159,8 +163,16 @@ const SERVICE: Service = Service {
 '''
 
 
+# A model of Bedrock, alone or with the region whose price it is. Rows of capacity that is bought by the month, of
+# pictures by their size, and of LiteLLM's own spellings are none.
+BEDROCK = re.compile(r"(?:bedrock/)?((?:[a-z]{2}(?:-[a-z]+)+-\d/)?[a-z0-9-]+\.[a-z0-9.:-]+)")
+
+
 def own_name(kind, key, prefixes):
     """The model's name in the provider's own API, or None if the row is not a model of its own."""
+    if kind == "Bedrock":
+        found = BEDROCK.fullmatch(key)
+        return found and found[1]
     for prefix in prefixes:
         if key.startswith(prefix + "/"):
             key = key[len(prefix) + 1 :]
@@ -280,13 +292,16 @@ def entries(table, kind, prefixes):
     """Name -> (context window, most output tokens, capability letters, price)."""
     found = {}
     for key, row in table.items():
-        if row.get("litellm_provider") not in prefixes or row.get("mode") not in MODES:
+        if row.get("litellm_provider") not in prefixes or row.get("mode") not in SERVED.get(kind, MODES):
             continue
         # Other vendors' models, which only Perplexity's Responses API has.
         if kind == "Perplexity" and row["mode"] == "responses":
             continue
         window, output = tokens(row.get("max_input_tokens")), tokens(row.get("max_output_tokens"))
         cost = price(row)
+        # Batches are jobs of another API there, which no gateway sees.
+        if kind == "Bedrock" and cost is not None and "services" in cost:
+            cost["services"] = [service for service in cost["services"] if service["name"] != "batch"]
         if kind in PAID and cost is not None and not any(cost.values()):
             cost = None
         if not window and "input_cost_per_token" not in row and cost is None:
@@ -301,6 +316,18 @@ def entries(table, kind, prefixes):
         if name not in found or key.endswith("/" + name):
             found[name] = (window, output, letters, cost)
     return found
+
+
+def without_repeats(found):
+    """The same without the rows of an inference profile that say what the model's own row says, and without those of a
+    region that have the same price: a name that has no row of its own is looked up without its beginning."""
+    def repeats(name):
+        _, region, base = name.partition("/")
+        if region:
+            return base in found and found[base][3] == found[name][3]
+        return found.get(name.partition(".")[2]) == found[name]
+
+    return {name: entry for name, entry in found.items() if not repeats(name)}
 
 
 def routed(rows):
@@ -392,6 +419,7 @@ def main(arguments):
     others = genai_prices.read(data["genai_prices.py"].decode(), on)
     found = {kind: entries(table, kind, prefixes) for kind, prefixes in PROVIDERS.items()}
     found |= {kind: routed(rows) for kind, rows in others.items()}
+    found["Bedrock"] = without_repeats(found["Bedrock"])
     for path, text in render(dict(sorted(found.items()))).items():
         if not check:
             path.parent.mkdir(exist_ok=True)

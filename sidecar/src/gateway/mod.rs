@@ -285,7 +285,9 @@ impl Gateway {
         let Some(model) = model else { return "none".to_owned() };
         let policy = &context.served.policy;
         let known = policy.providers.iter().any(|provider| {
-            provider.model(model).is_some() || outrigger_policy::catalogue::lookup(&provider.kind, model).is_some()
+            // Some names of the catalogue may begin with anything.
+            let entry = || outrigger_policy::catalogue::lookup(&provider.kind, model);
+            provider.model(model).is_some() || entry().is_some_and(|entry| entry.name == model)
         });
         let named = || policy.keys[context.key].providers.iter().any(|provider| provider.names(model));
         let ruled = || policy.rules.iter().any(|rule| rule.targets.iter().any(|t| t.model.as_deref() == Some(model)));

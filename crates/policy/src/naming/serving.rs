@@ -217,7 +217,7 @@ pub fn list_models(policy: &Policy, key: &Key) -> Vec<(String, String)> {
         }
         let mut names: Vec<String> = entry.models.literals().collect();
         names.extend(provider.models.iter().map(|model| model.name.to_string()).filter(|name| !is_pattern(name)));
-        if !provider.exclusive {
+        if !provider.exclusive && catalogue::serves_all(&provider.kind) {
             names.extend(catalogue::models(&provider.kind).map(|model| model.name.to_owned()));
         }
         names.sort_unstable();

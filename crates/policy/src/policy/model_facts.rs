@@ -5,7 +5,7 @@
 use outrigger_core::Capabilities;
 
 use crate::catalogue::model::{Model, ModelNames};
-use crate::catalogue::{CatalogueEntry, lookup, resold};
+use crate::catalogue::{CatalogueEntry, lookup_in, resold};
 use crate::index::ProviderIndex;
 use crate::policy::{Policy, Provider};
 use crate::prices::Price;
@@ -61,8 +61,9 @@ impl Policy {
             [own, upstream, name].into_iter().find_map(|name| fact_of(models.get(names.position(name)?)?))
         };
         self.catalogues.of(provider).find_map(in_catalogue).or_else(|| {
+            let region = at.bedrock.as_ref().map_or("", |bedrock| &bedrock.region);
             let fact = |name: &str| {
-                let entries = [resold::entry(&at.kind, name), lookup(&at.kind, name)];
+                let entries = [resold::entry(&at.kind, name), lookup_in(&at.kind, region, name)];
                 entries.iter().flatten().find_map(&built_in)
             };
             [upstream, own, name].into_iter().find_map(fact)
