@@ -25,6 +25,9 @@ API, the gateway translates ([translation](translation.md)). Embeddings are tran
 OpenAI's and Gemini's API. Other operations, such as images and speech, go only to providers of the
 caller's own API, and work if the provider has them.
 
+*Responses*: the type has OpenAI's Responses API itself. Others get such requests as conversations
+([what that means](semantics.md#openai-responses)).
+
 ## All types
 
 *Key*: the environment variables from which `outrigger run` without a folder makes a provider. In a
@@ -32,8 +35,8 @@ cluster, the key is in a Secret. *Models*: how many models the built-in catalogu
 prices; *any* means that other names are accepted too. Prices of other models: `spec.models`,
 `spec.defaultPrice` or a `ModelCatalog`.
 
-| type | API | default endpoint | key | models |
-|---|---|---|---|---|
+| type | API | Responses | default endpoint | key | models |
+|---|---|---|---|---|---|
 ";
 
 const CHANGES: &str = "
@@ -131,7 +134,8 @@ fn table(text: &mut String) {
             (models, true) => format!("{models}, any"),
             (models, false) => models.to_string(),
         };
-        writeln!(text, "| `{}` | {} | {endpoint} | {key} | {models} |", kind.name, api(kind)).unwrap();
+        let responses = if kind.responses { "yes" } else { "" };
+        writeln!(text, "| `{}` | {} | {responses} | {endpoint} | {key} | {models} |", kind.name, api(kind)).unwrap();
     }
 }
 

@@ -182,7 +182,8 @@ impl ExplainedRequest {
         let kind = provider::lookup(&provider.kind).unwrap_or(&provider::UNKNOWN);
         let target = Target { provider: kind, api: Address::of(kind, provider).apis.of(upstream_model), model };
         // Without a body, only the operation's requirements are known.
-        if self.body.is_none() && matches!(self.operation.kind, OperationKind::Chat | OperationKind::Embeddings) {
+        if self.body.is_none() && (self.operation.is_conversation() || self.operation.kind == OperationKind::Embeddings)
+        {
             let anthropic = [self.operation.dialect, target.api.dialect].contains(&Dialect::Anthropic);
             let vectors = self.operation.kind == OperationKind::Embeddings && anthropic;
             return vectors.then(|| self.operation.name.to_owned());
@@ -204,12 +205,7 @@ impl ExplainedRequest {
             let model = self.model.as_deref().unwrap_or_default();
             let invalid =
                 |problem: &String| RequestError::Invalid { path: "body".to_owned(), problem: problem.clone() };
-            decode_request(
-                self.operation.dialect.format(),
-                self.object().as_ref().map_err(invalid)?,
-                model,
-                self.stream,
-            )
+            decode_request(self.operation.format(), self.object().as_ref().map_err(invalid)?, model, self.stream)
         })
     }
 

@@ -79,3 +79,42 @@ impl Format {
         }
     }
 }
+
+/// The format of a caller's conversation.
+///
+/// No server is asked in OpenAI's Responses by the gateway itself: those that have this API get the caller's bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CallerFormat {
+    /// A format that servers are asked in, too.
+    Common(Format),
+    /// `POST /responses`.
+    OpenAiResponses,
+}
+
+impl CallerFormat {
+    /// All of them, in the order in which documents list them.
+    pub fn all() -> impl Iterator<Item = CallerFormat> {
+        Format::ALL.into_iter().map(CallerFormat::Common).chain([CallerFormat::OpenAiResponses])
+    }
+
+    /// The API that this format belongs to.
+    #[must_use]
+    pub const fn dialect(self) -> Dialect {
+        match self {
+            CallerFormat::Common(format) => format.dialect(),
+            CallerFormat::OpenAiResponses => Dialect::OpenAi,
+        }
+    }
+}
+
+impl From<Format> for CallerFormat {
+    fn from(format: Format) -> Self {
+        CallerFormat::Common(format)
+    }
+}
+
+impl From<Dialect> for CallerFormat {
+    fn from(dialect: Dialect) -> Self {
+        CallerFormat::Common(dialect.format())
+    }
+}

@@ -1,5 +1,7 @@
 //! The inputs and outputs of a translation, besides the conversation.
 
+use bytes::Bytes;
+
 use crate::chat::JsonObject;
 
 /// A request written in an upstream's dialect.
@@ -25,4 +27,6 @@ pub struct Answer {
     pub created: u64,
     /// Whether to end the stream with a usage chunk. Only for OpenAI callers.
     pub stream_usage: bool,
+    /// The body of the caller's request, of which the answer repeats something. Only for callers of OpenAI's Responses.
+    pub request: Bytes,
 }

@@ -36,7 +36,7 @@ pub mod registry;
 pub mod tokens;
 pub mod usage;
 
-pub use dialect::{Dialect, Format};
+pub use dialect::{CallerFormat, Dialect, Format};
 pub use error::{Malformed, RequestError};
 pub use exchange::{Answer, EncodedRequest};
 pub use registry::{StreamDecoder, StreamEncoder, decode_request, decode_response, encode_request, encode_response};

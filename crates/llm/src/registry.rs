@@ -23,7 +23,7 @@ use crate::passthrough::other_answers;
 use crate::passthrough::summary::AnswerSummary;
 use crate::provider::Target;
 use crate::usage::Usage;
-use crate::{Dialect, Format};
+use crate::{CallerFormat, Dialect, Format};
 
 /// Expands an expression with the module of a format.
 macro_rules! with_codec {
@@ -39,6 +39,19 @@ macro_rules! with_codec {
             }
             Format::Gemini => {
                 use gemini as $codec;
+                $do
+            }
+        }
+    };
+}
+
+/// The same for a caller's format.
+macro_rules! with_caller_codec {
+    ($caller:expr, $codec:ident => $do:expr) => {
+        match $caller {
+            CallerFormat::Common(format) => with_codec!(format, $codec => $do),
+            CallerFormat::OpenAiResponses => {
+                use openai_responses as $codec;
                 $do
             }
         }
@@ -61,12 +74,12 @@ macro_rules! with_state {
 /// # Errors
 /// [`RequestError::Invalid`] if a field has the wrong shape.
 pub fn decode_request(
-    caller: Format,
+    caller: impl Into<CallerFormat>,
     body: &JsonObject,
     model: &str,
     stream: bool,
 ) -> Result<ChatRequest, RequestError> {
-    let mut request = with_codec!(caller, codec => codec::request::decode(body))?;
+    let mut request = with_caller_codec!(caller.into(), codec => codec::request::decode(body))?;
     request.model = model.to_owned();
     request.stream = stream;
     Ok(request)
@@ -79,7 +92,7 @@ pub fn decode_request(
 /// [`RequestError::Unsupported`] if the request contains something that would change the answer and that the upstream's
 /// format can't express.
 pub fn encode_request(
-    caller: Format,
+    caller: impl Into<CallerFormat>,
     request: &ChatRequest,
     target: &Target<'_>,
     most: Option<u64>,
@@ -102,8 +115,8 @@ pub fn decode_response(upstream: Format, body: &Value) -> Result<ChatResponse, M
 
 /// Writes an answer that is not streamed for a caller.
 #[must_use]
-pub fn encode_response(caller: Format, response: &ChatResponse, answer: &Answer) -> Value {
-    with_codec!(caller, codec => codec::response::encode(response, answer))
+pub fn encode_response(caller: impl Into<CallerFormat>, response: &ChatResponse, answer: &Answer) -> Value {
+    with_caller_codec!(caller.into(), codec => codec::response::encode(response, answer))
 }
 
 /// Decodes an upstream's stream, event by event.
@@ -143,29 +156,66 @@ impl StreamDecoder {
 /// Encodes a stream for a caller, event by event, as bytes ready to send.
 #[derive(Debug)]
 pub enum StreamEncoder {
+    Common(CommonEncoder),
+    OpenAiResponses(openai_responses::stream::Encoder),
+}
+
+/// The encoders of the formats that servers are asked in, too.
+#[derive(Debug)]
+pub enum CommonEncoder {
     OpenAiChat(openai_chat::stream::Encoder),
     Anthropic(anthropic::stream::Encoder),
     Gemini(gemini::stream::Encoder),
 }
 
+impl CommonEncoder {
+    fn new(caller: Format, answer: Answer) -> Self {
+        match caller {
+            Format::OpenAiChat => CommonEncoder::OpenAiChat(openai_chat::stream::Encoder::new(answer)),
+            Format::Anthropic => CommonEncoder::Anthropic(anthropic::stream::Encoder::new(answer)),
+            Format::Gemini => CommonEncoder::Gemini(gemini::stream::Encoder::new(answer)),
+        }
+    }
+}
+
 impl StreamEncoder {
     #[must_use]
-    pub fn new(caller: Format, answer: Answer) -> Self {
-        match caller {
-            Format::OpenAiChat => StreamEncoder::OpenAiChat(openai_chat::stream::Encoder::new(answer)),
-            Format::Anthropic => StreamEncoder::Anthropic(anthropic::stream::Encoder::new(answer)),
-            Format::Gemini => StreamEncoder::Gemini(gemini::stream::Encoder::new(answer)),
+    pub fn new(caller: impl Into<CallerFormat>, answer: Answer) -> Self {
+        match caller.into() {
+            CallerFormat::Common(format) => StreamEncoder::Common(CommonEncoder::new(format, answer)),
+            CallerFormat::OpenAiResponses => {
+                StreamEncoder::OpenAiResponses(openai_responses::stream::Encoder::new(answer))
+            }
         }
     }
 
     /// Writes an event. A [`ChatEvent::Error`] is written as the format's error event.
     pub fn push(&mut self, event: &ChatEvent, out: &mut Vec<u8>) {
-        with_state!(StreamEncoder, self, encoder => encoder.push(event, out));
+        match self {
+            StreamEncoder::Common(common) => {
+                with_state!(CommonEncoder, common, encoder => encoder.push(event, out));
+            }
+            StreamEncoder::OpenAiResponses(encoder) => encoder.push(event, out),
+        }
+    }
+
+    /// Ends a stream with the gateway's own error.
+    pub fn fail(&mut self, caller: impl Into<CallerFormat>, error: &GatewayError<'_>, out: &mut Vec<u8>) {
+        match self {
+            StreamEncoder::Common(_) => out.extend_from_slice(&error_event(caller, error)),
+            StreamEncoder::OpenAiResponses(encoder) => encoder.fail(error, out),
+        }
+    }
+
+    /// Whether it keeps the whole answer, because its last event repeats it.
+    #[must_use]
+    pub fn keeps_answer(&self) -> bool {
+        matches!(self, StreamEncoder::OpenAiResponses(_))
     }
 
     /// An error event of a format, for a stream whose bytes pass through.
     #[must_use]
-    pub fn error(caller: Format, error: &StreamError) -> Vec<u8> {
+    pub fn error(caller: impl Into<CallerFormat>, error: &StreamError) -> Vec<u8> {
         let mut out = Vec::new();
         StreamEncoder::new(caller, Answer::default()).push(&ChatEvent::Error(error.clone()), &mut out);
         out
@@ -248,9 +298,9 @@ pub fn error_body(dialect: Dialect, error: &GatewayError<'_>) -> Vec<u8> {
 
 /// The error event that ends a stream, framed.
 #[must_use]
-pub fn error_event(dialect: Dialect, error: &GatewayError<'_>) -> Vec<u8> {
+pub fn error_event(caller: impl Into<CallerFormat>, error: &GatewayError<'_>) -> Vec<u8> {
     let mut out = Vec::new();
-    with_codec!(dialect.format(), codec => codec::errors::write_event(error, &mut out));
+    with_caller_codec!(caller.into(), codec => codec::errors::write_event(error, &mut out));
     out
 }
 
@@ -267,13 +317,13 @@ pub fn list_model(dialect: Dialect, model: &ListedModel) -> Value {
 }
 
 /// Where a format has turns, and its requirements for them.
-pub(crate) fn marks(format: Format) -> Marks {
-    with_codec!(format, codec => codec::marks::MARKS)
+pub(crate) fn marks(caller: CallerFormat) -> Marks {
+    with_caller_codec!(caller, codec => codec::marks::MARKS)
 }
 
 /// Removes the gateway's marks from a turn. Returns whether it changed; `None` if nothing is left of it.
-pub(crate) fn strip_turn(target: &Target<'_>, turn: &mut JsonObject) -> Option<bool> {
-    with_codec!(target.format(), codec => codec::marks::strip(turn, target))
+pub(crate) fn strip_turn(caller: CallerFormat, target: &Target<'_>, turn: &mut JsonObject) -> Option<bool> {
+    with_caller_codec!(caller, codec => codec::marks::strip(turn, target))
 }
 
 /// Makes a body of the target's own format fit what the target accepts of it.
@@ -286,14 +336,15 @@ pub(crate) fn conform(body: &mut JsonObject, target: &Target<'_>) -> Result<Body
 
 /// All rows of a caller's format.
 #[must_use]
-pub fn fields(caller: Format) -> &'static [FieldRow] {
-    with_codec!(caller, codec => codec::fields::FIELDS)
+pub fn fields(caller: impl Into<CallerFormat>) -> &'static [FieldRow] {
+    with_caller_codec!(caller.into(), codec => codec::fields::FIELDS)
 }
 
 /// How a field is handled. A field without a row is refused: the gateway can't know its meaning.
 #[must_use]
-pub fn handling(caller: Format, path: &str, upstream: Format) -> FieldHandling {
-    if caller == upstream {
+pub fn handling(caller: impl Into<CallerFormat>, path: &str, upstream: Format) -> FieldHandling {
+    let caller = caller.into();
+    if caller == upstream.into() {
         return FieldHandling::Carried;
     }
     let row = fields(caller).iter().find(|field| field.path == path);
@@ -304,7 +355,8 @@ pub fn handling(caller: Format, path: &str, upstream: Format) -> FieldHandling {
 ///
 /// # Errors
 /// [`RequestError::Unsupported`] with the first field that is refused.
-pub fn fit(caller: Format, paths: &[String], upstream: Format) -> Result<Vec<String>, RequestError> {
+pub fn fit(caller: impl Into<CallerFormat>, paths: &[String], upstream: Format) -> Result<Vec<String>, RequestError> {
+    let caller = caller.into();
     let mut hints = Vec::new();
     for path in paths {
         match handling(caller, path, upstream) {

@@ -159,7 +159,7 @@ fn reports_bodies_that_are_not_answers() {
 
 #[test]
 fn encodes_answers_in_openais_schema() {
-    let answer = Answer { id: "gw-1".into(), model: "asked-for".into(), created: 1_700_000_000, stream_usage: false };
+    let answer = Answer { id: "gw-1".into(), model: "asked-for".into(), created: 1_700_000_000, ..Answer::default() };
     let response = ChatResponse {
         id: None,
         model: Some("claude-x".into()),

@@ -363,7 +363,7 @@ fn skips_comments_and_empty_data() {
 }
 
 fn write(stream_usage: bool, events: &[ChatEvent]) -> String {
-    let answer = Answer { id: "gw-1".into(), model: "asked-for".into(), created: 7, stream_usage };
+    let answer = Answer { id: "gw-1".into(), model: "asked-for".into(), created: 7, stream_usage, ..Answer::default() };
     let mut encoder = Encoder::new(answer);
     let mut out = Vec::new();
     for event in events {

@@ -27,8 +27,8 @@ ignored, because the provider's object determines them.
 - **model**: where the name of the model is. In a path it may be percent-encoded, and may contain
   slashes.
 - **usage**: the unit in which providers count it. Records contain only tokens.
-- **crosses**: a provider of another dialect can serve it. What does not cross goes to providers of
-  the caller's own dialect.
+- **crosses**: a provider of another dialect, or without this operation, can serve it. What does not
+  cross goes to providers of the caller's own dialect.
 - **in rules**: the value of `request_type`, without and with streaming.
 ";
 
@@ -63,7 +63,7 @@ fn crosses(operation: &Operation) -> &'static str {
     match operation.kind {
         OperationKind::ListModels | OperationKind::GetModel => "answered here",
         OperationKind::Embeddings => "between OpenAI and Gemini",
-        _ if operation.kind == OperationKind::Chat => "yes",
+        _ if operation.is_conversation() => "yes",
         _ => "",
     }
 }

@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use outrigger_llm::Format;
 use outrigger_llm::chat::fields::FieldHandling;
 use outrigger_llm::registry;
+use outrigger_llm::{CallerFormat, Format};
 
 const HEAD: &str = "\
 # What crosses between dialects
@@ -19,9 +19,11 @@ know what happens to a field. Generated from the table in `crates/llm/src/format
 - [From OpenAI](#from-openai)
 - [From Anthropic](#from-anthropic)
 - [From Gemini](#from-gemini)
+- [From OpenAI Responses](#from-openai-responses)
 
 If caller and provider speak the same dialect, the bytes of a request go on as they are
-([semantics](semantics.md#4-what-is-changed-on-the-way)), and nothing here applies. Otherwise each
+([semantics](semantics.md#4-what-is-changed-on-the-way)), and nothing here applies. For OpenAI
+Responses that needs a provider that has this API, too ([providers](providers.md)). Otherwise each
 field of the request is handled in one of four ways:
 
 - **carried**: the field has the same meaning in the other dialect;
@@ -69,11 +71,15 @@ fn word(handling: FieldHandling) -> &'static str {
 #[test]
 fn translation() {
     let mut text = HEAD.to_owned();
-    for caller in Format::ALL {
-        let others: Vec<Format> = Format::ALL.into_iter().filter(|other| *other != caller).collect();
-        write!(text, "\n## From {}\n\n| field |", title(caller)).unwrap();
+    for caller in CallerFormat::all() {
+        let others: Vec<Format> = Format::ALL.into_iter().filter(|other| caller != (*other).into()).collect();
+        let name = match caller {
+            CallerFormat::Common(format) => title(format),
+            CallerFormat::OpenAiResponses => "OpenAI Responses",
+        };
+        write!(text, "\n## From {name}\n\n| field |").unwrap();
         others.iter().for_each(|other| write!(text, " to {} |", title(*other)).unwrap());
-        text.push_str(" note |\n|---|---|---|---|\n");
+        writeln!(text, " note |\n|---|{}---|", "---|".repeat(others.len())).unwrap();
         for field in registry::fields(caller) {
             write!(text, "| `{}` |", field.path).unwrap();
             others

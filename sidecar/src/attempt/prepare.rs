@@ -67,7 +67,8 @@ pub fn prepare(
     };
     let mut query = String::new();
     let mut headers;
-    let (body, conversion) = if upstream == context.dialect {
+    let same = target.takes(context.operation);
+    let (body, conversion) = if same {
         headers = headers::request_headers(&context.headers);
         // The session is between the caller and this gateway.
         if let Some(session) = &context.key().session {
@@ -106,7 +107,7 @@ pub fn prepare(
             }
             _ => {
                 let encode =
-                    |request: &chat::ChatRequest| encode_request(context.dialect.format(), request, &target, cap);
+                    |request: &chat::ChatRequest| encode_request(context.operation.format(), request, &target, cap);
                 let encoded = translation.chat(context, encode)?;
                 left_out = encoded.left_out;
                 (serialize_leased(&Value::Object(encoded.body), context.body.len(), translation), Conversion::Across)
@@ -114,7 +115,7 @@ pub fn prepare(
         }
     };
     if context.stream
-        && context.operation.kind == OperationKind::Chat
+        && context.operation.is_conversation()
         && let Some(parameters) = target.api.url.stream_query()
     {
         // The gateway always reads events. If the caller wants an array, the relay makes one from them.

@@ -119,7 +119,7 @@ pub async fn once(
     let mut may_request_usage = usually_requests;
     let mut fresh = false;
     let adapts = is_for_another(attempts, candidate, backend, &served);
-    let same = backend.api(&candidate.upstream_model).dialect == completion.context.dialect;
+    let same = backend.target(&candidate.upstream_model).takes(completion.context.operation);
     let cap = if same { reserved.cap } else { reserved.most };
     health.begin(&candidate.model, timing.began);
     completion.set_busy(health.busy(&candidate.model, timing.began));
@@ -240,7 +240,7 @@ async fn send(
     }
     let single = completion.context.key().providers.len() == 1 && provider.credentials.len() < 2;
     let api = backend.api(&candidate.upstream_model);
-    let same = api.dialect == completion.context.dialect;
+    let same = backend.target(&candidate.upstream_model).takes(completion.context.operation);
     let answer_headers = match same {
         true => headers::answer_headers(&head.headers, single),
         false => HeaderMap::new(),

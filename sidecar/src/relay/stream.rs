@@ -19,7 +19,6 @@ use bytes::Bytes;
 use http_body_util::BodyExt;
 use outrigger_llm::errors::GatewayError;
 use outrigger_llm::framing::{self, EventReader};
-use outrigger_llm::registry::error_event;
 use outrigger_llm::usage::Usage;
 use tokio::time::Sleep;
 
@@ -87,7 +86,7 @@ impl Relay {
             Conversion::Same => StreamTranslator::same(context.dialect.format(), source.requests_usage),
             Conversion::Across | Conversion::Embeddings { .. } => StreamTranslator::across(
                 source.upstream.format,
-                context.dialect.format(),
+                context.operation.format(),
                 answer_events::answer_properties(context, &source.model),
             ),
         };
@@ -287,7 +286,7 @@ impl Relay {
             param: None,
             attempts: &[],
         };
-        self.out.extend_from_slice(&error_event(completion.context.dialect, &refusal));
+        self.translator.fail(completion.context.operation.format(), &refusal, &mut self.out);
     }
 }
 

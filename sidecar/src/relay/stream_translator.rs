@@ -1,10 +1,12 @@
 //! Writes a stream's events to the caller: unchanged, or translated to the caller's dialect.
 
 use outrigger_llm::chat::{ChatEvent, Finish, StreamError};
+use outrigger_llm::errors::GatewayError;
 use outrigger_llm::framing;
 use outrigger_llm::passthrough::watch::StreamWatch;
+use outrigger_llm::registry::error_event;
 use outrigger_llm::usage::Usage;
-use outrigger_llm::{Answer, Format, StreamDecoder, StreamEncoder};
+use outrigger_llm::{Answer, CallerFormat, Format, StreamDecoder, StreamEncoder};
 
 /// What an event contained.
 #[derive(Debug, Default)]
@@ -52,7 +54,7 @@ impl StreamTranslator {
         StreamTranslator::Same { watch: Box::new(StreamWatch::new(format)), hides_usage }
     }
 
-    pub fn across(upstream: Format, caller: Format, answer: Answer) -> Self {
+    pub fn across(upstream: Format, caller: CallerFormat, answer: Answer) -> Self {
         StreamTranslator::CrossFormat(Box::new(CrossFormat {
             decoder: StreamDecoder::new(upstream),
             encoder: StreamEncoder::new(caller, answer),
@@ -111,6 +113,14 @@ impl StreamTranslator {
         }
     }
 
+    /// Ends the stream with an error of the gateway.
+    pub fn fail(&mut self, caller: CallerFormat, error: &GatewayError<'_>, out: &mut Vec<u8>) {
+        match self {
+            StreamTranslator::Same { .. } => out.extend_from_slice(&error_event(caller, error)),
+            StreamTranslator::CrossFormat(across) => across.encoder.fail(caller, error, out),
+        }
+    }
+
     /// Whether the answer's end, or its finish reason, was received.
     pub fn finished(&self) -> bool {
         match self {
@@ -142,6 +152,7 @@ impl StreamTranslator {
     }
 
     /// The bytes that the encoder may have buffered: it writes tool calls as a whole, and before the events after them.
+    /// Some encoders keep the whole answer.
     pub fn buffered_bytes(&self) -> usize {
         match self {
             StreamTranslator::Same { .. } => 0,
@@ -200,7 +211,7 @@ impl CrossFormat {
             }
             outcome.content |= event.is_content();
             self.content_bytes += event.content_len() as u64;
-            if self.buffered > 0 || matches!(event, ChatEvent::ToolCall { .. }) {
+            if self.buffered > 0 || self.encoder.keeps_answer() || matches!(event, ChatEvent::ToolCall { .. }) {
                 self.buffered += 2 * event.content_len() + EVENT_OVERHEAD;
             }
             self.encoder.push(event, out);

@@ -11,6 +11,7 @@ use outrigger_core::RefusalKind;
 use outrigger_llm::errors::classify::classify_event;
 use outrigger_llm::format::gemini::embeddings;
 use outrigger_llm::json::weight::Weight;
+use outrigger_llm::operation::OperationKind;
 use outrigger_llm::registry::{answer_bytes, summarize};
 use outrigger_llm::usage::Usage;
 use outrigger_llm::{Dialect, Malformed, decode_response, encode_response};
@@ -57,7 +58,11 @@ pub fn whole_answer(
 ) -> Result<WholeAnswer, Failed> {
     let context = &completion.context;
     let provider = std::sync::Arc::clone(&source.provider);
-    let kind = context.operation.kind;
+    // What the upstream answered: a request that was translated is a conversation there.
+    let kind = match source.conversion {
+        Conversion::Across => OperationKind::Chat,
+        Conversion::Same | Conversion::Embeddings { .. } => context.operation.kind,
+    };
     // Strings with escapes are copied to read them.
     if text.len() > EVENTS && memchr::memchr(b'\\', &text).is_some() {
         lease.grow_to(2 * text.len(), memory).map_err(Failed::no_memory_for_answer)?;
@@ -89,7 +94,7 @@ pub fn whole_answer(
                     content_type = EVENTS_TYPE;
                     answer_events::write(context, &response, answer)
                 }
-                false => serialize(&encode_response(context.dialect.format(), &response, &answer), text.len()),
+                false => serialize(&encode_response(context.operation.format(), &response, &answer), text.len()),
             };
             (Bytes::from(body), response.usage)
         }

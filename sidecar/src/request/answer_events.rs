@@ -5,6 +5,7 @@ use std::time::UNIX_EPOCH;
 use bytes::Bytes;
 use outrigger_llm::chat::{ChatEvent, ChatResponse, Finish, Part, Thought, ToolCall};
 use outrigger_llm::framing::{EventReader, Framing};
+use outrigger_llm::operation::OperationKind;
 use outrigger_llm::{Answer, StreamDecoder, StreamEncoder, decode_response, encode_response};
 use serde_json::Value;
 
@@ -18,6 +19,10 @@ pub fn answer_properties(context: &RequestContext, model: &str) -> Answer {
         model: model.to_owned(),
         created: context.received.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
         stream_usage: context.scanned.include_usage,
+        request: match context.operation.kind {
+            OperationKind::Responses => context.body.clone(),
+            _ => Bytes::new(),
+        },
     }
 }
 
@@ -34,7 +39,7 @@ pub fn events_of_whole(context: &RequestContext, body: &[u8]) -> Result<Bytes, S
 
 /// Writes a whole answer as the events of a stream.
 pub fn write(context: &RequestContext, response: &ChatResponse, answer: Answer) -> Vec<u8> {
-    let mut encoder = StreamEncoder::new(context.dialect.format(), answer);
+    let mut encoder = StreamEncoder::new(context.operation.format(), answer);
     let mut output = Vec::new();
     for event in &split(response) {
         encoder.push(event, &mut output);

@@ -181,12 +181,12 @@ pub fn unfit<'a>(
     body: impl FnOnce() -> Result<&'a JsonObject, String>,
 ) -> Option<String> {
     let (caller, upstream) = (operation.dialect, target.api.dialect);
-    if upstream == caller {
+    if target.takes(operation) {
         return None;
     }
     let carried = match operation.kind {
-        OperationKind::Chat => {
-            chat().and_then(|request| encode_request(caller.format(), request, target, None).map(drop))
+        OperationKind::Chat | OperationKind::Responses => {
+            chat().and_then(|request| encode_request(operation.format(), request, target, None).map(drop))
         }
         OperationKind::Embeddings if upstream != Dialect::Anthropic && caller != Dialect::Anthropic => body()
             .map_err(|problem| RequestError::Invalid { path: "body".to_owned(), problem })

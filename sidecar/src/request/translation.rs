@@ -171,7 +171,7 @@ impl RequestTranslation {
 
     /// The field that the request needs and the target does not support.
     pub fn unfit(&self, context: &RequestContext, target: &Target<'_>) -> Option<String> {
-        if target.api.dialect == context.dialect {
+        if target.takes(context.operation) {
             return None;
         }
         let key = target.fit_key();
@@ -179,7 +179,7 @@ impl RequestTranslation {
             return lacks.clone();
         }
         let lacks = match context.operation.kind {
-            OperationKind::Chat | OperationKind::Embeddings => {
+            OperationKind::Chat | OperationKind::Responses | OperationKind::Embeddings => {
                 let judged = |read: &ParsedBody| {
                     Ok(parsed_request::unfit(context.operation, target, || read.chat(context), || read.body(context)))
                 };
@@ -206,8 +206,9 @@ impl ParsedBody {
         let body = parsed_request::object(context.dialect, &context.scanned, &context.body).map_err(invalid);
         let model = context.model.as_deref().unwrap_or_default();
         match context.operation.kind {
-            OperationKind::Chat => {
-                let chat = body.and_then(|body| decode_request(context.dialect.format(), &body, model, context.stream));
+            OperationKind::Chat | OperationKind::Responses => {
+                let format = context.operation.format();
+                let chat = body.and_then(|body| decode_request(format, &body, model, context.stream));
                 ParsedBody::Chat(Box::new(chat))
             }
             _ => ParsedBody::Body(body),

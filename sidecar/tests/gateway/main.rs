@@ -36,6 +36,7 @@ mod proxy;
 mod quirks;
 mod refusals;
 mod relay;
+mod responses;
 mod rules;
 mod sessions;
 mod settlement;

@@ -63,7 +63,6 @@ impl HandlingByFormat {
 /// A field of a caller's format, and its handling in the others.
 #[derive(Clone, Copy, Debug)]
 pub struct FieldRow {
-    pub caller: Format,
     /// The normalised path: list indexes as `[]`, Gemini's names in camelCase.
     pub path: &'static str,
     pub handling_by_format: HandlingByFormat,

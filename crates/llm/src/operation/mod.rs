@@ -8,7 +8,7 @@ mod table;
 
 use outrigger_core::RequestType;
 
-use crate::Dialect;
+use crate::{CallerFormat, Dialect};
 
 pub use find::{Hints, Matched, dialect_of, find};
 pub use table::TABLE;
@@ -16,10 +16,11 @@ pub use table::TABLE;
 /// The kind of an operation: how it is relayed, counted and named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum OperationKind {
-    /// A conversation: the only kind that is translated between dialects.
+    /// A conversation, which is translated between dialects.
     Chat,
     /// OpenAI's older text completions.
     Completions,
+    /// A conversation in OpenAI's newer API, which not every server of OpenAI's dialect has.
     Responses,
     Embeddings,
     CountTokens,
@@ -77,4 +78,21 @@ pub struct Operation {
     pub name: &'static str,
     /// The names in rules, without and with streaming.
     pub request_type: (RequestType, RequestType),
+}
+
+impl Operation {
+    /// The format of its conversations, if its requests are any.
+    #[must_use]
+    pub fn format(&self) -> CallerFormat {
+        match self.kind {
+            OperationKind::Responses => CallerFormat::OpenAiResponses,
+            _ => CallerFormat::Common(self.dialect.format()),
+        }
+    }
+
+    /// Whether a provider of another API can serve it as a conversation.
+    #[must_use]
+    pub fn is_conversation(&self) -> bool {
+        matches!(self.kind, OperationKind::Chat | OperationKind::Responses)
+    }
 }

@@ -24,7 +24,13 @@ use crate::chat::mark;
 use crate::chat::signature;
 use crate::json::raw::{self, is, member};
 use crate::provider::Target;
-use crate::registry;
+use crate::{CallerFormat, registry};
+
+/// [`strip_marks_of`] a body in the target's own format.
+#[must_use]
+pub fn strip_marks(target: &Target<'_>, body: &[u8]) -> Option<Vec<u8>> {
+    strip_marks_of(target.format().into(), target, body)
+}
 
 /// The body without the gateway's additions, for a target of the caller's own dialect. `None` if there are none, and
 /// the bytes are sent unchanged.
@@ -32,13 +38,13 @@ use crate::registry;
 /// Only fields with additions of the gateway are changed. Similar text elsewhere, in a text or in a tool's arguments,
 /// stays.
 #[must_use]
-pub fn strip_marks(target: &Target<'_>, body: &[u8]) -> Option<Vec<u8>> {
+pub fn strip_marks_of(caller: CallerFormat, target: &Target<'_>, body: &[u8]) -> Option<Vec<u8>> {
     if !holds_any(body) {
         return None;
     }
     // The upstream refuses a body that does not match the dialect.
     let text = std::str::from_utf8(body).ok()?;
-    let marks = registry::marks(target.format());
+    let marks = registry::marks(caller);
     let (mut turns, mut budget) = (None, false);
     raw::members(text, |key, value| {
         if unescaped(key.get(), marks.turns) {
@@ -54,7 +60,7 @@ pub fn strip_marks(target: &Target<'_>, body: &[u8]) -> Option<Vec<u8>> {
     let mut latest: [Cow<'_, str>; 2] = [Cow::Borrowed(""), Cow::Borrowed("")];
     raw::elements(turns?, |turn| {
         let text = turn.get();
-        let edited = if holds_any(text.as_bytes()) { edit(target, text) } else { Edited::Same };
+        let edited = if holds_any(text.as_bytes()) { edit(caller, target, text) } else { Edited::Same };
         let last = match edited {
             Edited::Gone => return rewrite.leave_out(text),
             Edited::Same => Cow::Borrowed(text),
@@ -165,10 +171,10 @@ enum Edited {
     Gone,
 }
 
-fn edit(target: &Target<'_>, text: &str) -> Edited {
+fn edit(caller: CallerFormat, target: &Target<'_>, text: &str) -> Edited {
     let Ok(mut turn) = serde_json::from_str::<Value>(text) else { return Edited::Same };
     let Some(object) = turn.as_object_mut() else { return Edited::Same };
-    match registry::strip_turn(target, object) {
+    match registry::strip_turn(caller, target, object) {
         None => Edited::Gone,
         Some(false) => Edited::Same,
         Some(true) => Edited::Changed(turn),

@@ -50,6 +50,8 @@ pub struct ProviderType {
     pub auth: Auth,
     /// Whether it works without a credential.
     pub keyless: bool,
+    /// Whether it has OpenAI's Responses itself. Others get such a request as a conversation.
+    pub responses: bool,
     pub quirks: Quirks,
     /// Environment variables for a credential if there are no objects, in order of precedence.
     pub variables: &'static [&'static str],

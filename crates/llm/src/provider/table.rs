@@ -16,14 +16,20 @@ const fn openai_like(
         endpoint,
         auth: Auth::Bearer,
         keyless: false,
+        responses: false,
         quirks: Quirks::OPENAI,
         variables,
     }
 }
 
+/// A type that has OpenAI's Responses, too.
+const fn with_responses(provider: ProviderType) -> ProviderType {
+    ProviderType { responses: true, ..provider }
+}
+
 /// All types, in the order in which documents list them.
 pub const TYPES: &[ProviderType] = &[
-    openai_like("OpenAI", Some("https://api.openai.com/v1"), &["OPENAI_API_KEY"]),
+    with_responses(openai_like("OpenAI", Some("https://api.openai.com/v1"), &["OPENAI_API_KEY"])),
     ProviderType {
         api: Some(&ANTHROPIC),
         auth: Auth::XApiKey,
@@ -41,7 +47,11 @@ pub const TYPES: &[ProviderType] = &[
         )
     },
     // Its endpoint is the resource's own. Without an API version, it serves OpenAI's paths below /openai/v1.
-    ProviderType { versioned: Some(&AZURE_DEPLOYMENTS), auth: Auth::ApiKey, ..openai_like("AzureOpenAI", None, &[]) },
+    ProviderType {
+        versioned: Some(&AZURE_DEPLOYMENTS),
+        auth: Auth::ApiKey,
+        ..with_responses(openai_like("AzureOpenAI", None, &[]))
+    },
     // Its endpoint follows from its location.
     ProviderType {
         api: Some(&VERTEX_GEMINI),
@@ -56,7 +66,7 @@ pub const TYPES: &[ProviderType] = &[
     },
     ProviderType {
         quirks: Quirks::GROQ,
-        ..openai_like("Groq", Some("https://api.groq.com/openai/v1"), &["GROQ_API_KEY"])
+        ..with_responses(openai_like("Groq", Some("https://api.groq.com/openai/v1"), &["GROQ_API_KEY"]))
     },
     ProviderType {
         quirks: Quirks::CEREBRAS,
@@ -64,29 +74,36 @@ pub const TYPES: &[ProviderType] = &[
     },
     ProviderType {
         quirks: Quirks::LENIENT,
-        ..openai_like("OpenRouter", Some("https://openrouter.ai/api/v1"), &["OPENROUTER_API_KEY"])
+        ..with_responses(openai_like("OpenRouter", Some("https://openrouter.ai/api/v1"), &["OPENROUTER_API_KEY"]))
     },
     ProviderType {
         quirks: Quirks::DEEPSEEK,
-        ..openai_like("DeepSeek", Some("https://api.deepseek.com"), &["DEEPSEEK_API_KEY"])
+        ..with_responses(openai_like("DeepSeek", Some("https://api.deepseek.com"), &["DEEPSEEK_API_KEY"]))
     },
-    ProviderType { quirks: Quirks::LENIENT, ..openai_like("xAI", Some("https://api.x.ai/v1"), &["XAI_API_KEY"]) },
+    ProviderType {
+        quirks: Quirks::LENIENT,
+        ..with_responses(openai_like("xAI", Some("https://api.x.ai/v1"), &["XAI_API_KEY"]))
+    },
     ProviderType {
         quirks: Quirks::MAX_TOKENS,
         ..openai_like("Together", Some("https://api.together.ai/v1"), &["TOGETHER_API_KEY", "TOGETHERAI_API_KEY"])
     },
     ProviderType {
         quirks: Quirks::FIREWORKS,
-        ..openai_like(
+        ..with_responses(openai_like(
             "Fireworks",
             Some("https://api.fireworks.ai/inference/v1"),
             &["FIREWORKS_API_KEY", "FIREWORKS_AI_API_KEY"],
-        )
+        ))
     },
     ProviderType {
         api: Some(&PERPLEXITY),
         quirks: Quirks::PERPLEXITY,
-        ..openai_like("Perplexity", Some("https://api.perplexity.ai"), &["PERPLEXITY_API_KEY", "PERPLEXITYAI_API_KEY"])
+        ..with_responses(openai_like(
+            "Perplexity",
+            Some("https://api.perplexity.ai"),
+            &["PERPLEXITY_API_KEY", "PERPLEXITYAI_API_KEY"],
+        ))
     },
     ProviderType {
         quirks: Quirks::SELF_HOSTED,
@@ -95,18 +112,27 @@ pub const TYPES: &[ProviderType] = &[
     // `HF_TOKEN` is set on many machines to download models, which does not mean that prompts may go there.
     ProviderType {
         quirks: Quirks::MAX_TOKENS,
-        ..openai_like("HuggingFace", Some("https://router.huggingface.co/v1"), &["HUGGINGFACE_API_KEY"])
+        ..with_responses(openai_like("HuggingFace", Some("https://router.huggingface.co/v1"), &["HUGGINGFACE_API_KEY"]))
     },
     ProviderType {
         keyless: true,
         quirks: Quirks::OLLAMA,
-        ..openai_like("Ollama", Some("http://127.0.0.1:11434/v1"), &[])
+        ..with_responses(openai_like("Ollama", Some("http://127.0.0.1:11434/v1"), &[]))
     },
-    ProviderType { keyless: true, quirks: Quirks::SELF_HOSTED, ..openai_like("vLLM", None, &[]) },
-    ProviderType { keyless: true, quirks: Quirks::SELF_HOSTED, ..openai_like("SGLang", None, &[]) },
-    ProviderType { keyless: true, quirks: Quirks::SELF_HOSTED, ..openai_like("OpenAICompatible", None, &[]) },
+    ProviderType { keyless: true, quirks: Quirks::SELF_HOSTED, ..with_responses(openai_like("vLLM", None, &[])) },
+    ProviderType { keyless: true, quirks: Quirks::SELF_HOSTED, ..with_responses(openai_like("SGLang", None, &[])) },
+    ProviderType {
+        keyless: true,
+        quirks: Quirks::SELF_HOSTED,
+        ..with_responses(openai_like("OpenAICompatible", None, &[]))
+    },
     // Its API is a setting.
-    ProviderType { keyless: true, api: None, quirks: Quirks::LENIENT, ..openai_like("Mock", None, &[]) },
+    ProviderType {
+        keyless: true,
+        api: None,
+        quirks: Quirks::LENIENT,
+        ..with_responses(openai_like("Mock", None, &[]))
+    },
 ];
 
 /// The placeholder for a type that only a newer version knows. No request is sent to it.

@@ -1,6 +1,6 @@
 //! The target of a request.
 
-use crate::operation::Operation;
+use crate::operation::{Operation, OperationKind};
 use crate::path::{PathError, UpstreamPath};
 use crate::provider::ProviderType;
 use crate::provider::api::Api;
@@ -54,12 +54,18 @@ impl<'a> Target<'a> {
         &self.provider.quirks
     }
 
+    /// Whether the server has this operation of the caller's API itself, so that the caller's bytes go there.
+    #[must_use]
+    pub fn takes(&self, operation: &Operation) -> bool {
+        operation.dialect == self.api.dialect && (self.provider.responses || operation.kind != OperationKind::Responses)
+    }
+
     /// The path below the endpoint for this operation, with the model's name if the API expects it there.
     ///
     /// # Errors
     /// [`PathError`] if the path would contain the model's name, and can't.
     pub fn path(&self, operation: &Operation, stream: bool) -> Result<UpstreamPath, PathError> {
-        match operation.dialect == self.api.dialect {
+        match self.takes(operation) {
             true => self.api.url.own(operation, self.model, stream),
             false => self.api.url.translated(operation, self.model, stream),
         }

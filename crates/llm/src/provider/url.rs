@@ -62,15 +62,15 @@ impl UrlLayout {
         }
     }
 
-    /// The path for an operation of another dialect. Conversations are translated; other operations keep their own
-    /// path.
+    /// The path for an operation that the server does not have. Conversations are translated; other operations keep
+    /// their own path.
     ///
     /// # Errors
     /// As [`UrlLayout::own`].
     pub fn translated(self, operation: &Operation, model: &str, stream: bool) -> Result<UpstreamPath, PathError> {
-        match operation.kind {
-            OperationKind::Chat => self.chat(model, stream),
-            _ => self.own(operation, model, stream),
+        match operation.is_conversation() {
+            true => self.chat(model, stream),
+            false => self.own(operation, model, stream),
         }
     }
 

@@ -79,7 +79,11 @@ impl GatewayState for TrialState<'_> {
         };
         let of_openai = !matches!(dialect, "Anthropic" | "Gemini");
         let fits = match self.request_type {
-            RequestType::ChatCompletion | RequestType::ChatCompletionStream | RequestType::ListModels => true,
+            RequestType::ChatCompletion
+            | RequestType::ChatCompletionStream
+            | RequestType::Responses
+            | RequestType::ResponsesStream
+            | RequestType::ListModels => true,
             RequestType::Embedding => dialect != "Anthropic",
             RequestType::CountTokens => !of_openai,
             _ => of_openai,
@@ -90,7 +94,6 @@ impl GatewayState for TrialState<'_> {
             RequestType::Embedding => "embeddings",
             RequestType::Moderation => "moderations",
             RequestType::ImageGeneration => "images",
-            RequestType::ResponsesStream => "responses",
             other => other.name(),
         };
         (!fits).then(|| operation.to_owned())

@@ -41,10 +41,12 @@ pub(super) fn same_dialect(
         }
         _ => {
             // What the gateway added for another provider in an earlier turn is removed.
-            let marked = context.operation.kind == OperationKind::Chat && strip_marks::holds_any(&context.body);
+            let marked = context.operation.is_conversation() && strip_marks::holds_any(&context.body);
             if marked || adapts {
                 let mut lease = translation.hold(context, Weight::of(&context.body).tree() + context.body.len())?;
-                let cleaned = marked.then(|| strip_marks::strip_marks(target, &context.body)).flatten();
+                let cleaned = marked
+                    .then(|| strip_marks::strip_marks_of(context.operation.format(), target, &context.body))
+                    .flatten();
                 let body = cleaned.as_deref().unwrap_or(&context.body);
                 let adapted = match adapts {
                     true => adapt(context.operation, target, body)?,

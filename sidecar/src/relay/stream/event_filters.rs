@@ -87,6 +87,6 @@ impl Relay {
             param: None,
             attempts: &[],
         };
-        error_event(completion.context.dialect, &refusal)
+        error_event(completion.context.operation.format(), &refusal)
     }
 }

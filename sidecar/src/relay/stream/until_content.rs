@@ -7,6 +7,7 @@ use super::{Relay, comment};
 use crate::completion::Completion;
 use crate::completion::Failed;
 use crate::completion::handles::{remember_handle, response_handle};
+use crate::relay::Conversion;
 use crate::telemetry::attempt_error::AttemptError;
 
 /// The limits of buffering before content.
@@ -95,7 +96,10 @@ impl Relay {
         let now = Instant::now();
         let took = now.saturating_duration_since(self.source.sent_at);
         self.source.health.record_first_token(&self.source.model, took, now);
-        if let Some(handle) = response_handle(completion.context.operation.kind, &self.out) {
+        // The ids of translated answers are the gateway's own, and stored nowhere.
+        if self.source.conversion == Conversion::Same
+            && let Some(handle) = response_handle(completion.context.operation.kind, &self.out)
+        {
             remember_handle(completion, &handle, self.source.stay);
         }
         completion.release_body();

@@ -14,6 +14,7 @@ use super::{MockRequest, instance};
 /// The id and the model of the answer.
 pub fn answer_properties(request: &MockRequest) -> Answer {
     Answer {
+        request: bytes::Bytes::new(),
         id: format!("mock-{:012x}", fastrand::u64(..) >> 16),
         model: request.model.clone(),
         created: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),

@@ -19,7 +19,7 @@ const fn row(
     note: &'static str,
     sample: &'static str,
 ) -> FieldRow {
-    FieldRow { caller: Format::Anthropic, path, handling_by_format, note, sample }
+    FieldRow { path, handling_by_format, note, sample }
 }
 
 const CACHE: &str = "where the prompt cache ends; other providers cache by themselves";

@@ -20,7 +20,7 @@ const fn row(
     note: &'static str,
     sample: &'static str,
 ) -> FieldRow {
-    FieldRow { caller: Format::Gemini, path, handling_by_format, note, sample }
+    FieldRow { path, handling_by_format, note, sample }
 }
 
 /// The table.

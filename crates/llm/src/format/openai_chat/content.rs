@@ -125,7 +125,7 @@ fn file(part: &JsonObject, path: &str, noted: &mut NotedFields) -> Result<Option
 }
 
 /// The media type and the source of a URL. `None` if it is not a URL, or a `data:` URL that is not base64.
-pub(super) fn media_source(url: &str) -> Option<(Option<String>, MediaSource)> {
+pub(crate) fn media_source(url: &str) -> Option<(Option<String>, MediaSource)> {
     let scheme = url.split_once(':')?.0.to_ascii_lowercase();
     match scheme.as_str() {
         "http" | "https" | "gs" => Some((None, MediaSource::Url(url.to_owned()))),

@@ -19,7 +19,7 @@ const fn row(
     sample: &'static str,
     note: &'static str,
 ) -> FieldRow {
-    FieldRow { caller: Format::OpenAiChat, path, handling_by_format, note, sample }
+    FieldRow { path, handling_by_format, note, sample }
 }
 
 #[rustfmt::skip]

@@ -62,7 +62,7 @@ pub(super) fn decode(value: &Value, request: &mut ChatRequest, noted: &mut Noted
 }
 
 /// Adds content to the user's turns. Results and the user content after them are one turn; two user messages stay two.
-fn user_turn(turns: &mut Vec<Message>, parts: Vec<Part>, is_result: bool) {
+pub(crate) fn user_turn(turns: &mut Vec<Message>, parts: Vec<Part>, is_result: bool) {
     match turns.last_mut() {
         Some(last)
             if last.role == Role::User && (is_result || matches!(last.parts.last(), Some(Part::ToolResult(_)))) =>

@@ -4,21 +4,21 @@
 
 mod answer;
 pub(crate) mod conform;
-mod content;
+pub(crate) mod content;
 pub(crate) mod errors;
 pub mod fields;
 mod finish;
 pub(crate) mod listing;
 pub(crate) mod marks;
-mod messages;
+pub(crate) mod messages;
 pub(crate) mod model;
 pub mod request;
 pub mod response;
-mod shape;
+pub(crate) mod shape;
 pub mod stream;
-mod thinking;
+pub(crate) mod thinking;
 pub(crate) mod tool_id;
-mod tools;
+pub(crate) mod tools;
 mod usage;
 pub(crate) mod watch;
 pub(crate) mod watched_usage;

@@ -10,17 +10,17 @@ use crate::chat::fields::{self, MOST_FIELDS};
 
 /// The paths of a request whose handling the table of fields decides.
 #[derive(Debug, Default)]
-pub(super) struct NotedFields(Vec<String>);
+pub(crate) struct NotedFields(Vec<String>);
 
 impl NotedFields {
     /// Records the field `key` at `path` (`messages[2]`), once, as `messages[].key`.
-    pub(super) fn note(&mut self, path: &str, key: &str) {
+    pub(crate) fn note(&mut self, path: &str, key: &str) {
         if self.0.len() <= MOST_FIELDS {
             fields::add(&mut self.0, normalised(&join(path, fields::brief(key))));
         }
     }
 
-    pub(super) fn into_paths(self) -> Vec<String> {
+    pub(crate) fn into_paths(self) -> Vec<String> {
         self.0
     }
 }
@@ -38,60 +38,60 @@ fn normalised(path: &str) -> String {
     normal
 }
 
-pub(super) fn join(path: &str, key: &str) -> String {
+pub(crate) fn join(path: &str, key: &str) -> String {
     match path {
         "" => key.to_owned(),
         _ => format!("{path}.{key}"),
     }
 }
 
-pub(super) fn invalid(path: &str, key: &str, problem: &str) -> RequestError {
+pub(crate) fn invalid(path: &str, key: &str, problem: &str) -> RequestError {
     RequestError::Invalid { path: join(path, fields::brief(key)), problem: problem.to_owned() }
 }
 
 /// The value of `key`; null counts as absent, as it does for OpenAI.
-pub(super) fn present<'a>(object: &'a JsonObject, key: &str) -> Option<&'a Value> {
+pub(crate) fn present<'a>(object: &'a JsonObject, key: &str) -> Option<&'a Value> {
     object.get(key).filter(|value| !value.is_null())
 }
 
-pub(super) fn required<'a>(object: &'a JsonObject, path: &str, key: &str) -> Result<&'a Value, RequestError> {
+pub(crate) fn required<'a>(object: &'a JsonObject, path: &str, key: &str) -> Result<&'a Value, RequestError> {
     present(object, key).ok_or_else(|| invalid(path, key, "is required"))
 }
 
-pub(super) fn required_text<'a>(object: &'a JsonObject, path: &str, key: &str) -> Result<&'a str, RequestError> {
+pub(crate) fn required_text<'a>(object: &'a JsonObject, path: &str, key: &str) -> Result<&'a str, RequestError> {
     text(required(object, path, key)?, path, key)
 }
 
-pub(super) fn text<'a>(value: &'a Value, path: &str, key: &str) -> Result<&'a str, RequestError> {
+pub(crate) fn text<'a>(value: &'a Value, path: &str, key: &str) -> Result<&'a str, RequestError> {
     value.as_str().ok_or_else(|| invalid(path, key, "must be a string"))
 }
 
-pub(super) fn boolean(value: &Value, path: &str, key: &str) -> Result<bool, RequestError> {
+pub(crate) fn boolean(value: &Value, path: &str, key: &str) -> Result<bool, RequestError> {
     value.as_bool().ok_or_else(|| invalid(path, key, "must be true or false"))
 }
 
-pub(super) fn number(value: &Value, path: &str, key: &str) -> Result<Number, RequestError> {
+pub(crate) fn number(value: &Value, path: &str, key: &str) -> Result<Number, RequestError> {
     value.as_number().cloned().ok_or_else(|| invalid(path, key, "must be a number"))
 }
 
-pub(super) fn count(value: &Value, path: &str, key: &str) -> Result<u64, RequestError> {
+pub(crate) fn count(value: &Value, path: &str, key: &str) -> Result<u64, RequestError> {
     value.as_u64().ok_or_else(|| invalid(path, key, "must be a whole number, not negative"))
 }
 
-pub(super) fn integer(value: &Value, path: &str, key: &str) -> Result<i64, RequestError> {
+pub(crate) fn integer(value: &Value, path: &str, key: &str) -> Result<i64, RequestError> {
     value.as_i64().ok_or_else(|| invalid(path, key, "must be a whole number"))
 }
 
-pub(super) fn object<'a>(value: &'a Value, path: &str, key: &str) -> Result<&'a JsonObject, RequestError> {
+pub(crate) fn object<'a>(value: &'a Value, path: &str, key: &str) -> Result<&'a JsonObject, RequestError> {
     value.as_object().ok_or_else(|| invalid(path, key, "must be an object"))
 }
 
-pub(super) fn array<'a>(value: &'a Value, path: &str, key: &str) -> Result<&'a [Value], RequestError> {
+pub(crate) fn array<'a>(value: &'a Value, path: &str, key: &str) -> Result<&'a [Value], RequestError> {
     value.as_array().map(Vec::as_slice).ok_or_else(|| invalid(path, key, "must be an array"))
 }
 
 /// An element of an array: `path` is its own, including the index.
-pub(super) fn element<'a>(value: &'a Value, path: &str) -> Result<&'a JsonObject, RequestError> {
+pub(crate) fn element<'a>(value: &'a Value, path: &str) -> Result<&'a JsonObject, RequestError> {
     value
         .as_object()
         .ok_or_else(|| RequestError::Invalid { path: path.to_owned(), problem: "must be an object".into() })

@@ -7,7 +7,7 @@ use crate::RequestError;
 use crate::chat::{Effort, JsonObject, Thinking};
 
 /// Parses `reasoning_effort`. An unknown value is the caller's mistake.
-pub(super) fn effort(value: &Value, path: &str, key: &str) -> Result<Thinking, RequestError> {
+pub(crate) fn effort(value: &Value, path: &str, key: &str) -> Result<Thinking, RequestError> {
     match shape::text(value, path, key)? {
         "none" => Ok(Thinking::Off),
         word => Effort::parse(word)

@@ -177,7 +177,7 @@ pub(super) fn signature_of(extra: &Value) -> Option<String> {
 
 /// A call's arguments, as the JSON text of an object. A model may have written something else, and an agent that
 /// reports the mistake to it returns that text; so it is kept, as `{"arguments": "…"}`.
-fn arguments(value: Option<&Value>, path: &str, noted: &mut NotedFields) -> Result<String, RequestError> {
+pub(crate) fn arguments(value: Option<&Value>, path: &str, noted: &mut NotedFields) -> Result<String, RequestError> {
     match value {
         None | Some(Value::Null) => Ok("{}".to_owned()),
         Some(Value::Object(object)) => Ok(json!(object).to_string()),
