@@ -1,7 +1,7 @@
 //! The messages between the operator and a gateway. No I/O, no clock.
 //!
-//! One HTTP/2 request, `POST /v1/stream`, with a bearer token in its headers, stays open in both directions. Both sides
-//! write lines of JSON. `\n` ends each line, and none is longer than [`LINE_MAX`]. The gateway's first line is
+//! A gateway asks for a stream with `POST /v1/stream`, and a bearer token in its headers. Both sides then write lines of
+//! JSON, at any time. `\n` ends each line, and none is longer than [`LINE_MAX`]. The gateway's first line is
 //! [`FromGateway::Hello`]. The operator answers with [`FromOperator::Policy`] at once if it has a newer policy, and
 //! again whenever it writes a new one. The gateway reports the result of each policy ([`FromGateway::Outcome`]).
 //!
@@ -12,6 +12,11 @@
 //!   {"outcome":{"sequence":42}}          ─►
 //!                                        ◄─   {"beat":{}}                                every 15 s, either way
 //! ```
+//!
+//! **The connection becomes the stream.** The gateway names [`PROTOCOL`] in TLS (ALPN), and in its request, which is
+//! HTTP/1.1, as the protocol to upgrade to. The operator answers 101, and then the connection carries only lines: ten
+//! thousand streams must not each need the buffers of an HTTP connection. If the other side does not know the protocol,
+//! ALPN finds `h2`, and the bodies of an HTTP/2 request and its answer carry the lines.
 //!
 //! **Sequences only rise.** A gateway never puts in force a sequence below its current one, however it arrives. The
 //! operator reads the current sequence in the hello, and raises its own above it before it writes again.
@@ -37,6 +42,8 @@ pub use usage_rows::{OTHER, USAGE_NAME_MAX, USAGE_ROWS_MAX, UsageKept, UsageRow,
 
 /// The path of the stream.
 pub const PATH: &str = "/v1/stream";
+/// The protocol of a stream, in ALPN and in the header `upgrade`.
+pub const PROTOCOL: &str = "outrigger-stream/1";
 /// The audience of a gateway's token.
 pub const AUDIENCE: &str = "outrigger";
 /// The longest time between two messages of either side, in seconds. After three times as long without a message, the

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use outrigger_listen::{ConnectionLimits, ConnectionTimeouts, Connections, Eviction, NEVER, Peer, Port, Serve, drain};
+use outrigger_sync::PROTOCOL;
 use rustls::server::ResolvesServerCert;
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream};
@@ -59,7 +60,7 @@ impl TlsServer {
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
             .with_cert_resolver(certificates);
-        tls.alpn_protocols = vec![connection::HTTP2.to_vec(), b"http/1.1".to_vec()];
+        tls.alpn_protocols = vec![PROTOCOL.into(), connection::HTTP2.to_vec(), b"http/1.1".to_vec()];
         Ok(TlsServer { tls: TlsAcceptor::from(Arc::new(tls)), router: Arc::new(Router::new(services)), linger: LINGER })
     }
 

@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
 use super::route::Router;
+use super::stream_connection;
 
 /// The protocol's name in ALPN.
 pub(super) const HTTP2: &[u8] = b"h2";
@@ -57,6 +58,13 @@ pub(super) async fn serve(
         Ok(Err(error)) => return tracing::debug!(%error, %remote, "no TLS handshake"),
         Err(_) => return tracing::debug!(%remote, "the TLS handshake took too long"),
     };
+    // ALPN says which protocol to use. Detecting it from the first bytes instead would close a connection that is still
+    // being detected when the server stops, before its request is read.
+    let protocol = stream.get_ref().1.alpn_protocol();
+    if protocol == Some(outrigger_sync::PROTOCOL.as_bytes()) {
+        return stream_connection::serve(stream, remote, &router, &peer).await;
+    }
+    let is_http2 = protocol == Some(HTTP2);
     let counted = Arc::clone(&peer);
     let service = service_fn(move |request: Request<Incoming>| {
         let (router, underway) = (Arc::clone(&router), counted.begin_request());
@@ -66,9 +74,6 @@ pub(super) async fn serve(
             Ok::<_, Infallible>(response.map(|body| crate::runtime::response::with_guard(body, underway)))
         }
     });
-    // ALPN says which protocol to use. Detecting it from the first bytes instead would close a connection that is still
-    // being detected when the server stops, before its request is read.
-    let is_http2 = stream.get_ref().1.alpn_protocol() == Some(HTTP2);
     let io = TokioIo::new(stream);
     let ended = if is_http2 {
         let connection = http2::Builder::new(TokioExecutor::new())

@@ -1,4 +1,5 @@
-//! The TLS listener: webhooks of the API server and the streams of gateways. HTTP/1.1 and HTTP/2 on one port.
+//! The TLS listener: webhooks of the API server and the streams of gateways. HTTP/1.1, HTTP/2
+//! and the streams' own protocol on one port.
 //!
 //! Everything that a client could make grow is bounded: connections, heads, bodies, the memory for all bodies together,
 //! and the time for each.
@@ -8,6 +9,7 @@ mod connection;
 pub mod handlers;
 mod review_queue;
 mod route;
+mod stream_connection;
 
 use std::fmt;
 use std::future::Future;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode, header};
 use http_body::Body;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::json;
@@ -15,6 +15,7 @@ use super::Services;
 use super::review_queue::ReviewQueue;
 use crate::admission::objects;
 use crate::runtime::response::{AnswerBody, answer};
+use crate::stream::AdmittedStream;
 
 /// The largest body. A stored object may have 1.5 MiB; a review holds it as JSON, together with the previous version.
 const BODY_MAX: usize = 8 << 20;
@@ -31,6 +32,11 @@ enum RouteError {
     NotFound,
     #[error("only POST is allowed")]
     Method,
+    #[error(
+        "a stream's connection is upgraded: send `connection: upgrade` and `upgrade: {}`",
+        outrigger_sync::PROTOCOL
+    )]
+    NoUpgrade,
     #[error("the body is over {} MiB", BODY_MAX >> 20)]
     TooLarge,
     #[error("the body did not come within {} s", TIME.as_secs())]
@@ -48,12 +54,18 @@ impl RouteError {
         match self {
             RouteError::NotFound => (StatusCode::NOT_FOUND, "not_found"),
             RouteError::Method => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
+            RouteError::NoUpgrade => (StatusCode::UPGRADE_REQUIRED, "upgrade_required"),
             RouteError::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "request_too_large"),
             RouteError::Late => (StatusCode::REQUEST_TIMEOUT, "request_timeout"),
             RouteError::Broken => (StatusCode::BAD_REQUEST, "request_broken"),
             RouteError::Busy => (StatusCode::TOO_MANY_REQUESTS, "overloaded"),
             RouteError::Panicked => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
         }
+    }
+
+    fn response(self) -> Response<AnswerBody> {
+        let (status, word) = self.row();
+        answer(status, json!({"error": {"type": word, "message": self.to_string()}}).to_string())
     }
 }
 
@@ -88,10 +100,20 @@ impl Router {
             _ if admission => self.admit(request).await,
             _ => Ok(self.services.streams.answer(request).await),
         };
-        answered.unwrap_or_else(|problem| {
-            let (status, word) = problem.row();
-            answer(status, json!({"error": {"type": word, "message": problem.to_string()}}).to_string())
-        })
+        answered.unwrap_or_else(RouteError::response)
+    }
+
+    /// Admits the gateway that asks for a stream on a connection of its own.
+    ///
+    /// # Errors
+    /// The response that says why not.
+    pub(super) async fn stream<B>(&self, request: &Request<B>) -> Result<AdmittedStream, Response<AnswerBody>> {
+        match request.method() {
+            _ if request.uri().path() != outrigger_sync::PATH => Err(RouteError::NotFound.response()),
+            method if method != Method::POST => Err(RouteError::Method.response()),
+            _ if !upgrades(request.headers()) => Err(RouteError::NoUpgrade.response()),
+            _ => self.services.streams.admit(request).await,
+        }
     }
 
     async fn admit<B>(&self, request: Request<B>) -> Result<Response<AnswerBody>, RouteError>
@@ -145,4 +167,13 @@ impl Router {
             }
         }
     }
+}
+
+/// Whether the connection may become a stream after the answer.
+fn upgrades(headers: &HeaderMap) -> bool {
+    let names = |name: HeaderName, word: &str| {
+        let values = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
+        values.flat_map(|value| value.split(',')).any(|value| value.trim().eq_ignore_ascii_case(word))
+    };
+    names(header::CONNECTION, "upgrade") && names(header::UPGRADE, outrigger_sync::PROTOCOL)
 }

@@ -16,6 +16,7 @@ pub mod hub;
 pub mod keys;
 pub mod token;
 
+mod admitted;
 mod connected;
 mod grants;
 mod inbound;
@@ -30,11 +31,12 @@ mod session;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Request, Response, header};
+use http::{HeaderMap, Request, Response, header};
 use http_body::Body;
 
 use crate::runtime::response::AnswerBody;
 
+pub use admitted::AdmittedStream;
 pub use connected::{ConnectedGateway, STREAMS_MAX};
 pub use hub::Hub;
 pub use permits::{PermitReceiver, ReceivedPermits};
@@ -66,42 +68,40 @@ impl Streams {
         self.verifier.keep_fresh().await;
     }
 
-    /// Opens a stream, or returns why not.
+    /// Opens a stream whose lines are the bodies of the request and its response, or returns why not.
     pub async fn answer<B>(&self, request: Request<B>) -> Response<AnswerBody>
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: std::fmt::Display,
     {
-        match self.open(request).await {
-            Ok(response) => response,
-            Err(refusal) => {
-                tracing::debug!(reason = refusal.word(), %refusal, "a stream was refused");
-                refusal.response()
-            }
+        match self.admit(&request).await {
+            Ok(stream) => stream.respond(request.into_body()),
+            Err(response) => response,
         }
     }
 
-    async fn open<B>(&self, request: Request<B>) -> Result<Response<AnswerBody>, StreamRefusal>
-    where
-        B: Body<Data = Bytes> + Send + Unpin + 'static,
-        B::Error: std::fmt::Display,
-    {
+    /// Admits the gateway that asks for a stream.
+    ///
+    /// # Errors
+    /// The response that says why not.
+    pub async fn admit<B>(&self, request: &Request<B>) -> Result<AdmittedStream, Response<AnswerBody>> {
+        self.open(request.headers()).await.map_err(|refusal| {
+            tracing::debug!(reason = refusal.word(), %refusal, "a stream was refused");
+            refusal.response()
+        })
+    }
+
+    async fn open(&self, headers: &HeaderMap) -> Result<AdmittedStream, StreamRefusal> {
         // Before the token is verified: a follower may be unable to do so.
         self.hub.leading()?;
-        let gateway = self.verifier.gateway(token(&request)?).await?;
+        let gateway = self.verifier.gateway(token(headers)?).await?;
         let handle = Arc::new(self.hub.handle(gateway)?);
-        // Immediately, and not after the hello: a client may wait for the head before it sends anything.
-        let body = outbound::body(Arc::clone(&handle), Arc::clone(self.verifier.pods()));
-        // Bounded by the sessions. It ends with the stream: with its body here, its silence there, or its session.
-        tokio::spawn(inbound::listen(handle, request.into_body()));
-        let mut response = Response::new(body);
-        response.headers_mut().insert(header::CONTENT_TYPE, http::HeaderValue::from_static("application/x-ndjson"));
-        Ok(response)
+        Ok(AdmittedStream::new(handle, Arc::clone(self.verifier.pods())))
     }
 }
 
-fn token<B>(request: &Request<B>) -> Result<&str, StreamRefusal> {
-    let value = request.headers().get(header::AUTHORIZATION).ok_or(StreamRefusal::NoToken)?;
+fn token(headers: &HeaderMap) -> Result<&str, StreamRefusal> {
+    let value = headers.get(header::AUTHORIZATION).ok_or(StreamRefusal::NoToken)?;
     let value = value.to_str().map_err(|_| StreamRefusal::NoToken)?;
     match value.split_once(' ') {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") && !token.trim().is_empty() => Ok(token.trim()),

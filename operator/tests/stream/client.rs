@@ -3,18 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::stream;
-use http::{HeaderMap, Request, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode};
 use http_body::Frame;
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::Incoming;
 use hyper::client::conn::http2::SendRequest;
+use hyper::upgrade::Upgraded;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use outrigger_sync::{FromGateway, FromOperator, Hello, LineReader, PolicyOutcome, Rejection};
+use outrigger_sync::{FromGateway, FromOperator, Hello, LineReader, PROTOCOL, PolicyOutcome, Rejection};
 use rustls_pki_types::ServerName;
 use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio_rustls::TlsConnector;
@@ -71,20 +73,78 @@ pub struct RefusedStream {
     pub error: Value,
 }
 
+impl RefusedStream {
+    async fn read(response: Response<Incoming>) -> Self {
+        let (head, body) = response.into_parts();
+        let error = body.collect().await.unwrap().to_bytes();
+        let error = serde_json::from_slice::<Value>(&error).unwrap()["error"].take();
+        RefusedStream { status: head.status, headers: head.headers, error }
+    }
+}
+
 /// An open stream.
 #[derive(Debug)]
 pub struct GatewayStream {
     outgoing: mpsc::Sender<Bytes>,
-    responses: Incoming,
+    responses: Responses,
     lines: LineReader,
+}
+
+/// What carries the operator's lines.
+#[derive(Debug)]
+enum Responses {
+    Connection(ReadHalf<TokioIo<Upgraded>>),
+    Body(Incoming),
+}
+
+impl Responses {
+    async fn next(&mut self) -> Option<Bytes> {
+        match self {
+            Responses::Connection(reader) => {
+                let mut bytes = BytesMut::with_capacity(8 << 10);
+                (reader.read_buf(&mut bytes).await.ok()? > 0).then(|| bytes.freeze())
+            }
+            Responses::Body(body) => body.frame().await?.ok()?.into_data().ok(),
+        }
+    }
 }
 
 impl GatewayStream {
     pub async fn open(world: &StreamWorld, token: &str) -> Result<Self, RefusedStream> {
-        Self::on(&mut connect(world).await, token).await
+        Self::upgrade(world, token, PROTOCOL).await
     }
 
-    /// Opens a stream on an existing connection.
+    /// Opens a stream on a connection of its own, which becomes `protocol`.
+    pub async fn upgrade(world: &StreamWorld, token: &str, protocol: &str) -> Result<Self, RefusedStream> {
+        let stream = tls(world, PROTOCOL.as_bytes()).await.unwrap();
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake::<_, RequestBody>(TokioIo::new(stream)).await.unwrap();
+        tokio::spawn(connection.with_upgrades());
+        let request = Request::post(outrigger_sync::PATH)
+            .header("host", "outrigger.test")
+            .header("connection", "upgrade")
+            .header("upgrade", protocol)
+            .header("authorization", format!("Bearer {token}"))
+            .body(whole(""));
+        let response = sender.send_request(request.unwrap()).await.unwrap();
+        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            return Err(RefusedStream::read(response).await);
+        }
+        let upgraded = hyper::upgrade::on(response).await.unwrap();
+        let (reader, mut writer) = tokio::io::split(TokioIo::new(upgraded));
+        let (outgoing, mut parts) = mpsc::channel::<Bytes>(8);
+        tokio::spawn(async move {
+            while let Some(part) = parts.recv().await {
+                if writer.write_all(&part).await.is_err() {
+                    break;
+                }
+            }
+            writer.shutdown().await.ok();
+        });
+        Ok(GatewayStream { outgoing, responses: Responses::Connection(reader), lines: LineReader::default() })
+    }
+
+    /// Opens a stream on an existing HTTP/2 connection, as older gateways do.
     pub async fn on(sender: &mut HttpSender, token: &str) -> Result<Self, RefusedStream> {
         let (outgoing, parts) = mpsc::channel::<Bytes>(8);
         let parts = stream::unfold(parts, |mut parts| async move {
@@ -96,13 +156,11 @@ impl GatewayStream {
             .body(StreamBody::new(parts).boxed());
         sender.ready().await.unwrap();
         let response = sender.send_request(request.unwrap()).await.unwrap();
-        let (head, body) = response.into_parts();
-        if head.status != StatusCode::OK {
-            let error = body.collect().await.unwrap().to_bytes();
-            let error = serde_json::from_slice::<Value>(&error).unwrap()["error"].take();
-            return Err(RefusedStream { status: head.status, headers: head.headers, error });
+        if response.status() != StatusCode::OK {
+            return Err(RefusedStream::read(response).await);
         }
-        Ok(GatewayStream { outgoing, responses: body, lines: LineReader::default() })
+        let responses = Responses::Body(response.into_body());
+        Ok(GatewayStream { outgoing, responses, lines: LineReader::default() })
     }
 
     /// Opens a stream and sends a hello of a gateway without a policy.
@@ -146,8 +204,7 @@ impl GatewayStream {
                 if let Some(message) = self.lines.from_operator().unwrap() {
                     return Some(message);
                 }
-                let frame = self.responses.frame().await?.ok()?;
-                self.lines.push(&frame.into_data().ok()?).unwrap();
+                self.lines.push(&self.responses.next().await?).unwrap();
             }
         };
         tokio::time::timeout(SOON, next).await.expect("a message or an end")

@@ -3,6 +3,7 @@
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
 use hyper_util::rt::TokioIo;
+use outrigger_sync::{FromGateway, Hello};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -117,4 +118,61 @@ async fn a_connection_from_before_the_shutdown_is_answered_although_its_request_
     // The connection may end in any way afterwards.
     let _ = tokio::time::timeout(SOON, connection.read_to_end(&mut frames)).await.expect("it closes the connection");
     assert!(is_answered(&frames), "{frames:?}");
+}
+
+#[tokio::test]
+async fn a_connection_for_a_stream_answers_nothing_else() {
+    let world = StreamWorld::new().await;
+    let token = world.pod("search-1", "search");
+    let refused = GatewayStream::upgrade(&world, &token, "websocket").await.unwrap_err();
+    let message = "a stream's connection is upgraded: send `connection: upgrade` and `upgrade: outrigger-stream/1`";
+    assert_eq!((refused.status, refused.error["message"].as_str()), (StatusCode::UPGRADE_REQUIRED, Some(message)));
+    for (request, status) in [
+        ("POST /admit/pods HTTP/1.1", "404 Not Found"),
+        ("GET /v1/stream HTTP/1.1", "405 Method Not Allowed"),
+        ("POST /v1/stream HTTP/1.1", "426 Upgrade Required"),
+    ] {
+        let mut connection = tls(&world, outrigger_sync::PROTOCOL.as_bytes()).await.unwrap();
+        let head = format!("{request}\r\nhost: outrigger.test\r\ncontent-length: 0\r\n\r\n");
+        connection.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        // The server closes it.
+        tokio::time::timeout(SOON, connection.read_to_string(&mut answer)).await.expect("an end").unwrap();
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{request}: {answer}");
+    }
+    let mut connection = tls(&world, outrigger_sync::PROTOCOL.as_bytes()).await.unwrap();
+    connection.write_all(b"no request\r\n\r\n").await.unwrap();
+    let ended = tokio::time::timeout(SOON, connection.read(&mut [0; 1])).await.expect("an end");
+    assert_eq!(ended.unwrap_or_default(), 0, "it is closed");
+    assert_eq!(world.hub.states().len(), 0);
+}
+
+#[tokio::test]
+async fn what_a_gateway_sends_before_the_answer_is_part_of_its_stream() {
+    let world = StreamWorld::new().await;
+    let token = world.pod("search-1", "search");
+    let mut connection = tls(&world, outrigger_sync::PROTOCOL.as_bytes()).await.unwrap();
+    let mut bytes = format!(
+        "POST /v1/stream HTTP/1.1\r\nhost: outrigger.test\r\nauthorization: Bearer {token}\r\n\
+         connection: keep-alive, Upgrade\r\nupgrade: outrigger-stream/1\r\ncontent-length: 0\r\n\r\n"
+    )
+    .into_bytes();
+    let hello = FromGateway::Hello(Hello { version: "0.1.0".to_owned(), formats: vec![1], ..Hello::default() });
+    bytes.extend(outrigger_sync::write(&hello));
+    connection.write_all(&bytes).await.unwrap();
+    let state = until(&world, || world.hub.states().pop()).await;
+    assert_eq!((state.pod.as_str(), state.version.as_str()), ("search-1", "0.1.0"));
+    drop(connection);
+    until(&world, || world.hub.states().is_empty().then_some(())).await;
+}
+
+#[tokio::test]
+async fn an_older_gateway_opens_its_stream_over_http2() {
+    let world = StreamWorld::new().await;
+    let mut stream = GatewayStream::on(&mut connect(&world).await, &world.pod("search-1", "search")).await.unwrap();
+    stream.hello(Hello::default()).await;
+    world.hub.publish(&crate::world::written(1));
+    assert_eq!(stream.policy().await.sequence, 1);
+    stream.accepted(1).await;
+    until(&world, || world.hub.states().pop().filter(|state| state.sequence == Some(1))).await;
 }

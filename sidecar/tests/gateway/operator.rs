@@ -23,6 +23,7 @@ use outrigger_sync::{CredentialMessage, FromGateway, FromOperator, Hello, Policy
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
@@ -89,6 +90,15 @@ impl Drop for Operator {
 impl Operator {
     /// An operator with a certificate for `localhost`.
     pub async fn new(authority: &Authority) -> Self {
+        Operator::with_protocol(authority, outrigger_sync::PROTOCOL.as_bytes()).await
+    }
+
+    /// An operator of a version that knows only HTTP/2.
+    pub async fn older(authority: &Authority) -> Self {
+        Operator::with_protocol(authority, b"h2").await
+    }
+
+    async fn with_protocol(authority: &Authority, protocol: &'static [u8]) -> Self {
         let key = KeyPair::generate().unwrap();
         let params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
         let certificate = params.signed_by(&key, &authority.issuer).unwrap();
@@ -100,7 +110,7 @@ impl Operator {
             .with_no_client_auth()
             .with_single_cert(vec![certificate.der().clone()], key)
             .unwrap();
-        config.alpn_protocols = vec![b"h2".to_vec()];
+        config.alpn_protocols = vec![protocol.to_vec()];
         let acceptor = TlsAcceptor::from(Arc::new(config));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -117,8 +127,13 @@ impl Operator {
                         let answered = answered(request, answer.lock().unwrap().clone(), &opened);
                         async move { Ok::<_, std::convert::Infallible>(answered) }
                     });
-                    let builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
-                    builder.serve_connection(TokioIo::new(tls), service).await.ok();
+                    if protocol == b"h2" {
+                        let builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+                        builder.serve_connection(TokioIo::new(tls), service).await.ok();
+                    } else {
+                        let builder = hyper::server::conn::http1::Builder::new();
+                        builder.serve_connection(TokioIo::new(tls), service).with_upgrades().await.ok();
+                    }
                 });
             }
         });
@@ -152,7 +167,9 @@ type Body = BoxBody<Bytes, std::convert::Infallible>;
 
 fn answered(request: Request<Incoming>, answer: Answer, opened: &mpsc::UnboundedSender<Stream>) -> Response<Body> {
     assert_eq!((request.method(), request.uri().path()), (&http::Method::POST, outrigger_sync::PATH));
-    assert_eq!(request.uri().host(), Some("localhost"), "whichever replica it is");
+    let upgrades = request.headers().get("upgrade").is_some_and(|protocol| protocol == outrigger_sync::PROTOCOL);
+    let host = request.headers().get("host").and_then(|host| host.to_str().ok()?.split(':').next());
+    assert_eq!(host.or(request.uri().host()), Some("localhost"), "whichever replica it is");
     let error = |status: u16, message: &str| {
         let body = serde_json::json!({"error": {"type": "x", "message": message}}).to_string();
         let mut response = Response::new(Full::new(Bytes::from(body)).boxed());
@@ -170,14 +187,45 @@ fn answered(request: Request<Incoming>, answer: Answer, opened: &mpsc::Unbounded
             let token = request.headers()["authorization"].to_str().unwrap().to_owned();
             let ((received, messages), (sender, mut output)) = (mpsc::unbounded_channel(), mpsc::unbounded_channel());
             opened.send(Stream { token, messages, sender }).ok();
+            let mut lines = outrigger_sync::LineReader::default();
+            let mut receive = move |bytes: &[u8]| {
+                lines.push(bytes).unwrap();
+                while let Some(message) = lines.from_gateway().unwrap() {
+                    received.send(message).ok();
+                }
+            };
+            if upgrades {
+                tokio::spawn(async move {
+                    let upgraded = hyper::upgrade::on(request).await.unwrap();
+                    let (mut reader, mut writer) = tokio::io::split(TokioIo::new(upgraded));
+                    let writing = async {
+                        while let Some(bytes) = output.recv().await {
+                            writer.write_all(&bytes).await.ok();
+                        }
+                        writer.shutdown().await.ok();
+                    };
+                    let reading = async {
+                        let mut room = vec![0; 8 << 10];
+                        while let Ok(many @ 1..) = reader.read(&mut room).await {
+                            receive(&room[..many]);
+                        }
+                    };
+                    // Either end closes the connection.
+                    tokio::select! {
+                        () = writing => {}
+                        () = reading => {}
+                    }
+                });
+                let mut response = Response::new(Full::default().boxed());
+                *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+                response.headers_mut().insert("connection", "upgrade".parse().unwrap());
+                response.headers_mut().insert("upgrade", outrigger_sync::PROTOCOL.parse().unwrap());
+                return response;
+            }
             let mut body = request.into_body();
             tokio::spawn(async move {
-                let mut lines = outrigger_sync::LineReader::default();
                 while let Some(Ok(frame)) = body.frame().await {
-                    lines.push(frame.data_ref().unwrap()).unwrap();
-                    while let Some(message) = lines.from_gateway().unwrap() {
-                        received.send(message).ok();
-                    }
+                    receive(frame.data_ref().unwrap());
                 }
             });
             let parts = futures_util::stream::poll_fn(move |cx| output.poll_recv(cx));

@@ -56,6 +56,21 @@ async fn a_pushed_policy_is_served_and_reported() {
 }
 
 #[tokio::test]
+async fn an_older_operator_is_followed_over_http2() {
+    let authority = Authority::new();
+    let (mut operator, pod) = (Operator::older(&authority).await, Pod::new(&authority.pem));
+    let upstream = Fake::always(answer("hi")).await;
+    let sidecar = pod.start(&operator.url()).await;
+    let (mut stream, _) = operator.stream().await;
+    in_force(7, &stream.push(&with(7, &upstream), &[("first-main", "sk-streamed")]).await);
+    assert_eq!(request(&sidecar, &upstream).await, bearer("sk-streamed"));
+    operator.answers(Answer::Refuse(403, "the pod is unknown"));
+    drop(stream);
+    let refused = "the operator answers 403: the pod is unknown";
+    sidecar.wait_for_status(|operator| operator["problem"] == refused).await;
+}
+
+#[tokio::test]
 async fn an_older_policy_from_any_source_is_ignored() {
     let (mut operator, upstream, pod) = stage().await;
     let sidecar = pod.start(&operator.url()).await;

@@ -47,12 +47,13 @@ async fn buffered_events_are_sent_before_the_caller_gives_up() {
     // The upstream sends comments, and thinks for longer than the caller waits for an answer.
     let mut script = vec![stream_head(), chunk(&role())];
     for _ in 0..6 {
-        script.extend([chunk(": thinking\n\n"), Act::Pause(Duration::from_millis(100))]);
+        script.extend([chunk(": thinking\n\n"), Act::Pause(Duration::from_millis(400))]);
     }
     script.extend([chunk(&format!("{}{}data: [DONE]\n\n", delta("at last"), stop())), end()]);
     let first = Fake::always(script).await;
     let running = Running::new(document(1, vec![provider("first", &first.url)])).await;
-    let got = patient(&running, "x-stainless-read-timeout", "0.4", &streamed("m")).await;
+    // Far more than a pause, even on a busy machine.
+    let got = patient(&running, "x-stainless-read-timeout", "2.0", &streamed("m")).await;
     assert!(got.text.contains("at last"), "{} {}", got.status, got.text);
 }
 

@@ -19,19 +19,23 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use http::{Request, header};
-use http_body::Frame;
-use http_body_util::{BodyExt, StreamBody};
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use http::{Request, StatusCode, header};
+use http_body_util::{BodyExt, Empty};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
 use outrigger_ledger::protocol::UsageReport;
-use outrigger_sync::{FromGateway, FromOperator, Hello, LineReader, NoFields, PATH, PolicyOutcome, write};
+use outrigger_sync::{FromGateway, FromOperator, Hello, LineReader, NoFields, PATH, PROTOCOL, PolicyOutcome, write};
 use rustls::ClientConfig;
 use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use spending::{Spender, Spending};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
 use tokio_rustls::TlsConnector;
+
+/// What is read at once.
+const READ: usize = 4 << 10;
 
 type Problem = Box<dyn std::error::Error + Send + Sync>;
 
@@ -92,7 +96,7 @@ fn run() -> Result<(), Problem> {
         roots.add(authority?)?;
     }
     let mut config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-    config.alpn_protocols = vec![b"h2".to_vec()];
+    config.alpn_protocols = vec![PROTOCOL.into()];
     let tokens: Vec<String> = std::fs::read_to_string(&arguments.tokens)?.lines().map(str::to_owned).collect();
     let fleet = Arc::new(Fleet {
         spending: arguments.limit.as_deref().map(Spending::new),
@@ -141,12 +145,22 @@ async fn connect(
 ) -> Result<(), Problem> {
     let tcp = tokio::net::TcpStream::connect(fleet.operator).await?;
     let tls = fleet.tls.connect(fleet.name.clone(), tcp).await?;
-    let (mut sender, connection) =
-        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(tls)).await?;
-    tokio::spawn(async move {
-        let _ = connection.await;
-    });
-    let (lines, outgoing) = mpsc::channel::<Bytes>(8);
+    let (mut sender, connection) = http1::handshake::<_, Empty<Bytes>>(TokioIo::new(tls)).await?;
+    tokio::spawn(connection.with_upgrades());
+    let request = Request::post(PATH)
+        .header(header::HOST, "fleet")
+        .header(header::CONNECTION, "upgrade")
+        .header(header::UPGRADE, PROTOCOL)
+        .header(header::AUTHORIZATION, format!("Bearer {token}"))
+        .body(Empty::new())?;
+    let answer = sender.send_request(request).await?;
+    if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+        let status = answer.status();
+        let message = answer.into_body().collect().await?.to_bytes();
+        return Err(format!("{status} {}", String::from_utf8_lossy(&message)).into());
+    }
+    let (mut received, mut connection) = tokio::io::split(TokioIo::new(hyper::upgrade::on(answer).await?));
+    let (lines, mut outgoing) = mpsc::channel::<Bytes>(8);
     let send = |message: &FromGateway| lines.try_send(Bytes::from(write(message)));
     send(&FromGateway::Hello(Hello {
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -154,19 +168,13 @@ async fn connect(
         sequence: *sequence,
         ..Hello::default()
     }))?;
-    let body = futures_util::stream::unfold(outgoing, |mut outgoing| async {
-        outgoing.recv().await.map(|line| (Ok::<_, std::convert::Infallible>(Frame::data(line)), outgoing))
+    tokio::spawn(async move {
+        while let Some(line) = outgoing.recv().await {
+            connection.write_all(&line).await?;
+        }
+        connection.shutdown().await
     });
-    let request = Request::post(format!("https://fleet{PATH}"))
-        .header(header::AUTHORIZATION, format!("Bearer {token}"))
-        .body(BodyExt::boxed_unsync(StreamBody::new(body)))?;
-    let answer = sender.send_request(request).await?;
-    if !answer.status().is_success() {
-        let status = answer.status();
-        let message = answer.into_body().collect().await?.to_bytes();
-        return Err(format!("{status} {}", String::from_utf8_lossy(&message)).into());
-    }
-    let mut body = answer.into_body();
+    let mut bytes = Vec::with_capacity(READ);
     let mut reader = LineReader::default();
     let send_usage = |report: Option<UsageReport>| match report {
         Some(report) => send(&FromGateway::Usage(report)),
@@ -176,8 +184,9 @@ async fn connect(
     let mut tick = pin!(tokio::time::sleep(Spender::pause(true)));
     let mut beat = tokio::time::interval(Duration::from_secs(outrigger_sync::BEAT_SECONDS));
     loop {
-        let frame = tokio::select! {
-            frame = body.frame() => frame,
+        bytes.clear();
+        let read = tokio::select! {
+            read = received.read_buf(&mut bytes) => read?,
             _ = beat.tick() => {
                 send(&FromGateway::Beat(NoFields {}))?;
                 continue;
@@ -188,8 +197,9 @@ async fn connect(
                 continue;
             }
         };
-        let Some(frame) = frame else { return Ok(()) };
-        let Ok(bytes) = frame?.into_data() else { continue };
+        if read == 0 {
+            return Ok(());
+        }
         reader.push(&bytes)?;
         while let Some(message) = reader.from_operator()? {
             if let (FromOperator::Grants(grants), Some(spender)) = (&message, spender.as_mut()) {

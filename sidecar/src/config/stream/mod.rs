@@ -10,7 +10,9 @@
 
 mod concurrency;
 mod dial;
+mod opening;
 mod pace;
+mod received;
 mod report;
 mod session;
 mod stream_ended;

@@ -1,4 +1,4 @@
-//! The gateway's messages: the body of its request, for as long as the stream is open.
+//! The gateway's messages, for as long as the stream is open. On an HTTP/2 connection they are the request's body.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -18,7 +18,7 @@ const MAX_WAITING: usize = 64;
 #[derive(Debug)]
 pub(super) struct ReportSender(Sender<Bytes>);
 
-/// The request's body. It ends when its [`ReportSender`] is dropped.
+/// The messages as lines. They end when its [`ReportSender`] is dropped.
 #[derive(Debug)]
 pub(super) struct ReportBody(Receiver<Bytes>);
 
@@ -31,6 +31,13 @@ impl ReportSender {
     /// Sends a message without waiting. If the queue is full, the operator does not read, and the stream ends.
     pub(super) fn send(&self, message: &FromGateway) -> Result<(), StreamEnded> {
         self.0.try_send(outrigger_sync::write(message).into()).map_err(|_| StreamEnded::Unread)
+    }
+}
+
+impl ReportBody {
+    /// The next line; `None` once the [`ReportSender`] is dropped.
+    pub(super) async fn next(&mut self) -> Option<Bytes> {
+        self.0.recv().await
     }
 }
 

@@ -1,12 +1,11 @@
 //! Runs an open stream.
 
-use http_body_util::BodyExt;
 use outrigger_sync::{FromGateway, FromOperator, LineReader, NoFields, PolicyOutcome};
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout_at};
 
 use super::concurrency::PermitReports;
-use super::dial::OpenStream;
+use super::opening::OpenStream;
 use super::report::ReportSender;
 use super::trust::Authorities;
 use super::usage::UsageReports;
@@ -21,7 +20,7 @@ pub(super) async fn run(
     mut mounted: watch::Receiver<()>,
     received: &mut bool,
 ) -> StreamEnded {
-    let OpenStream { reports, mut body, _tasks } = open;
+    let OpenStream { reports, received: mut incoming, _tasks } = open;
     let pace = operator.pace;
     let mut beats = interval_at(Instant::now() + pace.beat, pace.beat);
     beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -33,15 +32,14 @@ pub(super) async fn run(
     let mut last_received = Instant::now();
     loop {
         let result = tokio::select! {
-            frame = timeout_at(last_received + pace.silence, body.frame()) => {
-                let frame = match frame {
+            bytes = timeout_at(last_received + pace.silence, incoming.next()) => {
+                let bytes = match bytes {
                     Err(_) => return StreamEnded::Silent { seconds: pace.silence.as_secs() },
                     Ok(None) => return StreamEnded::Closed,
                     Ok(Some(Err(error))) => return StreamEnded::Broken(error),
-                    Ok(Some(Ok(frame))) => frame,
+                    Ok(Some(Ok(bytes))) => bytes,
                 };
                 last_received = Instant::now();
-                let Ok(bytes) = frame.into_data() else { continue };
                 handle_messages(&mut lines, &bytes, sources, received, |outcome| report_outcome(&reports, outcome, operator))
             }
             Ok(()) = mounted.changed() => report_outcome(&reports, sources.outcome(), operator),
@@ -102,7 +100,7 @@ mod tests {
     use bytes::Bytes;
     use http::{HeaderValue, Request, Response};
     use http_body::Frame;
-    use http_body_util::StreamBody;
+    use http_body_util::{BodyExt, StreamBody};
     use hyper::body::Incoming;
     use hyper::service::service_fn;
     use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -114,7 +112,8 @@ mod tests {
     use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
     use super::*;
-    use crate::config::stream::dial::{hello, open};
+    use crate::config::stream::dial::hello;
+    use crate::config::stream::opening::Opening;
     use crate::config::stream::{OperatorStream, ReconnectPace};
     use crate::gateway::{Gateway, Settings};
     use crate::runtime::accounts::NotHeld;
@@ -147,7 +146,9 @@ mod tests {
             builder.serve_connection(TokioIo::new(theirs), service).await.ok();
         });
         let token = HeaderValue::from_static("Bearer x");
-        let opened = open(ours, operator, token, "there", hello(Default::default(), Vec::new())).await.unwrap();
+        let hello = hello(Default::default(), Vec::new());
+        let opening = Opening { target: &operator.target, token, address: "there", hello };
+        let opened = opening.http2(ours).await.unwrap();
         (opened, received, sender)
     }
 

@@ -29,7 +29,7 @@ pub enum StreamEnded {
     Tls { address: String, source: io::Error },
     #[error("the operator at {address} did not answer within {seconds} s")]
     TimedOut { address: String, seconds: u64 },
-    #[error("HTTP/2 with the operator at {address} failed: {source}")]
+    #[error("HTTP with the operator at {address} failed: {source}")]
     Http { address: String, source: hyper::Error },
     #[error("the operator answers {status}{}", suffix(.message))]
     Refused { status: u16, message: Option<String> },
@@ -40,7 +40,7 @@ pub enum StreamEnded {
     #[error("the operator closed the stream")]
     Closed,
     #[error("the connection to the operator broke: {0}")]
-    Broken(hyper::Error),
+    Broken(Box<dyn std::error::Error + Send + Sync>),
     #[error("the operator does not read this gateway's reports")]
     Unread,
     #[error(transparent)]

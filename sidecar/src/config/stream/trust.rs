@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
-use outrigger_sync::Trust;
+use outrigger_sync::{PROTOCOL, Trust};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
@@ -69,7 +69,7 @@ impl Authorities {
             .with_safe_default_protocol_versions()?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        config.alpn_protocols = vec![b"h2".to_vec()];
+        config.alpn_protocols = vec![PROTOCOL.into(), b"h2".to_vec()];
         Ok(Arc::new(config))
     }
 }
