@@ -90,7 +90,7 @@ pub fn classify(
     let mut error = ErrorParts::read(body);
     // Bedrock reports the class of an error only in a header.
     if let Some(kind) = header("x-amzn-errortype") {
-        error.codes.insert(0, kind.split(':').next().unwrap_or_default().to_owned());
+        error.codes.insert(0, parts::exception(&kind).to_owned());
     }
     // An error with status 200 contains its status, if any, in the body.
     let status = if status < 300 { error.status.unwrap_or(0) } else { status };
@@ -199,8 +199,17 @@ const DECISIVE: &[(&str, Class)] = &[
     ("servicequotaexceededexception", Class::RateLimited),
     ("modelnotreadyexception", Class::Overloaded),
     ("serviceunavailableexception", Class::Overloaded),
+    ("modeltimeoutexception", Class::Transient),
+    ("modelerrorexception", Class::Transient),
+    ("modelstreamerrorexception", Class::Transient),
+    ("internalserverexception", Class::Transient),
     ("expiredtokenexception", Class::Credential),
+    ("expiredtoken", Class::Credential),
     ("unrecognizedclientexception", Class::Credential),
+    ("invalidsignatureexception", Class::Credential),
+    ("incompletesignatureexception", Class::Credential),
+    ("missingauthenticationtokenexception", Class::Credential),
+    ("signaturedoesnotmatch", Class::Credential),
 ];
 
 /// Codes as unspecific as a status: used only if there is no status.
@@ -213,6 +222,8 @@ const GENERAL: &[(&str, Class)] = &[
     ("invalidprompt", Class::Caller),
     ("notfounderror", Class::Caller),
     ("notfound", Class::Caller),
+    ("validationexception", Class::Caller),
+    ("accessdeniedexception", Class::Credential),
     ("authenticationerror", Class::Credential),
     ("permissionerror", Class::Credential),
     ("permissiondenied", Class::Credential),
@@ -322,7 +333,7 @@ fn no_model(status: u16, text: &str) -> bool {
     if about(&["is not a valid model", "no endpoints found for", "model identifier is invalid", "model not exist"]) {
         return true;
     }
-    if about(&["access to the model with the specified model id"]) {
+    if about(AT_BEDROCK) {
         return true;
     }
     // `models/x is not found`, `The model x does not exist`, `model 'x' not found, try pulling it`.
@@ -330,6 +341,19 @@ fn no_model(status: u16, text: &str) -> bool {
     let gone = about(&["not found", "does not exist", "not exist", "has been deprecated", "no longer available"]);
     status != 403 && named && gone && !text.contains("cache")
 }
+
+/// Bedrock: a model that the account or its role may not use, or not in this way. A credential without the right to one
+/// model is good for others.
+const AT_BEDROCK: &[&str] = &[
+    "access to the model with the specified model id",
+    "is not authorized to perform: bedrock:invokemodel",
+    "model access is denied",
+    "with on-demand throughput isn",
+    "doesn't support on-demand throughput",
+    "could not resolve the foundation model",
+    "use case details have not been submitted",
+    "reached the end of its life",
+];
 
 #[cfg(test)]
 mod tests;

@@ -77,7 +77,11 @@ impl ErrorParts {
         if let Some(Value::Array(details)) = error.get("details") {
             details.iter().for_each(|detail| self.detail(detail));
         }
-        self.values(error, &["code", "error_type", "__type", "reason", "status", "type"]);
+        self.values(error, &["code", "error_type"]);
+        if let Some(Value::String(kind)) = error.get("__type") {
+            self.code(exception(kind));
+        }
+        self.values(error, &["reason", "status", "type"]);
         if self.message.is_empty() {
             self.message = ["message", "Message", "detail", "title", "error_description"]
                 .iter()
@@ -137,6 +141,12 @@ impl ErrorParts {
             _ => "an HTML page".to_owned(),
         };
     }
+}
+
+/// The name of an exception of AWS: `com.amazon.coral.service#ThrottlingException:http://internal.amazon.com/`.
+pub(super) fn exception(kind: &str) -> &str {
+    let kind = kind.split(':').next().unwrap_or_default();
+    kind.rsplit('#').next().unwrap_or_default()
 }
 
 /// A text, or a list of messages (`[{"loc": […], "msg": "…"}]`, from FastAPI servers).

@@ -520,6 +520,76 @@ fn messages_and_codes_are_bounded_and_contain_no_keys() {
     assert_eq!((bedrock.class, bedrock.code.as_deref()), (RateLimited, Some("ThrottlingException")));
 }
 
+/// The name of the exception decides; the status and the message only where one name means several things.
+#[test]
+fn exceptions_of_bedrock() {
+    let table = [
+        (429, "ThrottlingException", "Too many requests, please wait before trying again.", RateLimited),
+        (429, "ThrottlingException", "Too many tokens per day, please wait before trying again.", RateLimited),
+        (400, "ServiceQuotaExceededException", "Your request exceeds the service quota", RateLimited),
+        (429, "ModelNotReadyException", "The model is not ready for inference", Overloaded),
+        (503, "ServiceUnavailableException", "Bedrock is unable to process your request.", Overloaded),
+        (408, "ModelTimeoutException", "The request took too long to process", Transient),
+        (424, "ModelErrorException", "The request failed due to an error while processing the model", Transient),
+        (500, "InternalServerException", "An internal server error occurred", Transient),
+        (400, "ValidationException", "Malformed input request, please reformat your input and try again.", Caller),
+        (400, "ValidationException", "Input is too long for requested model.", ContextTooLong),
+        (
+            400,
+            "ValidationException",
+            "The model returned the following errors: Input Tokens Exceeded: Number of input tokens exceeds maximum length.",
+            ContextTooLong,
+        ),
+        (400, "ValidationException", "The provided model identifier is invalid.", ModelMissing),
+        (
+            400,
+            "ValidationException",
+            "Invocation of model ID anthropic.claude-opus-5 with on-demand throughput isn\u{2019}t supported. Retry your \
+             request with the ID or ARN of an inference profile that contains this model.",
+            ModelMissing,
+        ),
+        (403, "AccessDeniedException", "You don't have access to the model with the specified model ID.", ModelMissing),
+        (
+            403,
+            "AccessDeniedException",
+            "User: arn:aws:sts::123456789012:assumed-role/x/y is not authorized to perform: bedrock:InvokeModel on \
+             resource: arn:aws:bedrock:us-east-1::foundation-model/z because no identity-based policy allows it",
+            ModelMissing,
+        ),
+        (403, "AccessDeniedException", "Authentication failed: Please make sure your API Key is valid.", Credential),
+        (403, "UnrecognizedClientException", "The security token included in the request is invalid.", Credential),
+        (403, "ExpiredTokenException", "The security token included in the request is expired", Credential),
+        (403, "InvalidSignatureException", "Signature expired: 20261201T041738Z is now earlier than", Credential),
+        (
+            404,
+            "ResourceNotFoundException",
+            "This model version has reached the end of its life. Please refer to the AWS documentation.",
+            ModelMissing,
+        ),
+        (404, "ResourceNotFoundException", "The guardrail identifier provided in the request does not exist.", Caller),
+    ];
+    for (status, name, message, class) in table {
+        let body = serde_json::json!({ "message": message });
+        let in_header = format!("{name}:http://internal.amazon.com/coral/com.amazon.bedrock/");
+        let told = read(Anthropic, status, &[("x-amzn-errortype", &in_header)], &body.to_string());
+        assert_eq!((told.class, told.code.as_deref()), (class, Some(name)), "{name}: {message}");
+        let typed = serde_json::json!({"__type": format!("com.amazon.coral.service#{name}"), "message": message});
+        let told = read(Anthropic, status, &[], &typed.to_string());
+        assert_eq!((told.class, told.code.as_deref()), (class, Some(name)), "{name}: {message}");
+    }
+    // Inside of a stream, with a small first letter and without a status.
+    for (kind, class) in [
+        ("throttlingException", RateLimited),
+        ("validationException", Caller),
+        ("modelStreamErrorException", Transient),
+        ("internalServerException", Transient),
+        ("serviceUnavailableException", Overloaded),
+    ] {
+        let error = StreamError { kind: kind.to_owned(), message: "m".to_owned(), status: None };
+        assert_eq!(classify_event(Anthropic, &error).class, class, "{kind}");
+    }
+}
+
 #[test]
 fn any_body_is_accepted() {
     for body in [
