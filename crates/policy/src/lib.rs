@@ -8,6 +8,7 @@
 //! Pure: random numbers, the gateway's state and the time are arguments. So the same request gets the same decision in
 //! the gateway, in a test and on the command line.
 
+mod access_key;
 mod build_error;
 pub mod catalogue;
 mod condition;
@@ -25,6 +26,7 @@ mod rules;
 mod text;
 pub mod trial;
 
+pub use access_key::AccessKey;
 pub use build_error::BuildError;
 pub use catalogue::model::Model;
 pub use condition::variables::VARIABLES;

@@ -6,13 +6,11 @@
 //! | `api` | the API of a server: dialect, format, paths, framing |
 //! | `url` | the layouts of paths |
 //! | `auth` | the header that carries a credential |
-//! | `access_key` | AWS's access keys, as Secrets hold them |
 //! | `cap_field` | the fields that limit the tokens of an answer |
 //! | `quirks` | what a server accepts and refuses besides its format |
 //! | `chat_quirks` | what it accepts and refuses of an OpenAI chat completion |
 //! | `target` | a model of a provider, for which a request is written |
 
-mod access_key;
 mod api;
 mod auth;
 mod cap_field;
@@ -22,7 +20,6 @@ mod table;
 mod target;
 mod url;
 
-pub use access_key::AccessKey;
 pub use api::{Api, Apis};
 pub use auth::Auth;
 pub use cap_field::CapField;

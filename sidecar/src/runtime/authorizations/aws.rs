@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use outrigger_llm::provider::AccessKey;
-use outrigger_policy::{AwsIdentityDoc, BedrockDoc};
+use outrigger_policy::{AccessKey, AwsIdentityDoc, BedrockDoc};
 
 use super::Authorizations;
 use crate::runtime::address::aws_url;

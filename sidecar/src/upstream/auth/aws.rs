@@ -14,7 +14,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use outrigger_llm::path::PathSegment;
-use outrigger_llm::provider::AccessKey;
+use outrigger_policy::AccessKey;
 use serde_json::{Map, Value};
 
 use super::sigv4::{SigningScope, body_hash, sign};

@@ -13,7 +13,7 @@ use std::fmt::Write as _;
 use std::time::SystemTime;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Request, header};
-use outrigger_llm::provider::AccessKey;
+use outrigger_policy::AccessKey;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_encode, utf8_percent_encode};
 use ring::digest::{Context, SHA256, digest};
 use ring::hmac;
