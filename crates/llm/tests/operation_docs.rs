@@ -29,6 +29,8 @@ ignored, because the provider's object determines them.
 - **usage**: the unit in which providers count it. Records contain only tokens.
 - **crosses**: a provider of another dialect, or without this operation, can serve it. What does not
   cross goes to providers of the caller's own dialect.
+  *Estimated here*: if the chosen provider has no such operation, the gateway answers with its own
+  estimate, marked by the header `x-outrigger-estimated: true`.
 - **in rules**: the value of `request_type`, without and with streaming.
 ";
 
@@ -63,6 +65,7 @@ fn crosses(operation: &Operation) -> &'static str {
     match operation.kind {
         OperationKind::ListModels | OperationKind::GetModel => "answered here",
         OperationKind::Embeddings => "between OpenAI and Gemini",
+        OperationKind::CountTokens => "estimated here",
         _ if operation.is_conversation() => "yes",
         _ => "",
     }

@@ -20,7 +20,8 @@ const MAX_AGE: HeaderValue = HeaderValue::from_static("600");
 /// Our own headers by name, for older browsers. `*` stands for all others, in requests without cookies.
 const EXPOSED: HeaderValue = HeaderValue::from_static(
     "x-outrigger-decision, x-outrigger-provider, x-outrigger-model, x-outrigger-rule, x-outrigger-attempts, \
-     x-outrigger-cost-usd, x-outrigger-adapted, x-request-id, request-id, retry-after, x-should-retry, *",
+     x-outrigger-cost-usd, x-outrigger-adapted, x-outrigger-estimated, x-request-id, request-id, retry-after, \
+     x-should-retry, *",
 );
 
 /// Adds the headers that let a page of this origin read the response.

@@ -21,6 +21,7 @@ pub(crate) mod reserve;
 mod retry_pause;
 mod route;
 mod send;
+mod token_count;
 mod tried_routes;
 
 use std::sync::Arc;
@@ -105,6 +106,10 @@ pub async fn attempt(
         };
         if completion.context.is_gone() {
             return Ok(completion.client_closed());
+        }
+        let target = served.backends[route.provider].target(&candidate.upstream_model);
+        if let Some(tokens) = token_count::estimate(&completion.context, &target) {
+            return Ok(token_count::respond(completion, candidate, tokens));
         }
         tried.count(route.provider);
         let begun = Instant::now();

@@ -26,6 +26,7 @@ pub mod name {
         OUR_ATTEMPTS = "x-outrigger-attempts";
         OUR_COST = "x-outrigger-cost-usd";
         OUR_DECISION = "x-outrigger-decision";
+        OUR_ESTIMATED = "x-outrigger-estimated";
         OUR_MODEL = "x-outrigger-model";
         OUR_PROVIDER = "x-outrigger-provider";
         OUR_RULE = "x-outrigger-rule";

@@ -181,7 +181,8 @@ pub fn unfit<'a>(
     body: impl FnOnce() -> Result<&'a JsonObject, String>,
 ) -> Option<String> {
     let (caller, upstream) = (operation.dialect, target.api.dialect);
-    if target.takes(operation) {
+    // Tokens are estimated where they can't be asked for.
+    if target.takes(operation) || operation.kind == OperationKind::CountTokens {
         return None;
     }
     let carried = match operation.kind {

@@ -171,7 +171,8 @@ impl RequestTranslation {
 
     /// The field that the request needs and the target does not support.
     pub fn unfit(&self, context: &RequestContext, target: &Target<'_>) -> Option<String> {
-        if target.takes(context.operation) {
+        // Tokens are estimated where they can't be asked for.
+        if target.takes(context.operation) || context.operation.kind == OperationKind::CountTokens {
             return None;
         }
         let key = target.fit_key();

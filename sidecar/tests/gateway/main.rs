@@ -45,6 +45,7 @@ mod signed;
 mod stream;
 mod time;
 mod tls;
+mod token_counts;
 mod turns;
 mod unprocessed;
 mod warm;

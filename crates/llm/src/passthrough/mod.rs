@@ -5,7 +5,7 @@ pub mod caching;
 pub mod content;
 pub mod needs;
 pub mod observation;
-pub(crate) mod other_answers;
+pub mod other_answers;
 pub mod scan;
 pub mod strip_marks;
 pub mod summary;

@@ -1,7 +1,7 @@
 //! Answers of operations other than conversations, not streamed.
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::Dialect;
 use crate::format::gemini::watch as gemini;
@@ -32,6 +32,15 @@ struct Plain<'a> {
     duration: LenientMillis,
     #[serde(rename = "service_tier")]
     service_tier: LenientTier,
+}
+
+/// The answer to a request to count tokens.
+#[must_use]
+pub fn token_count(dialect: Dialect, tokens: u64) -> Value {
+    match dialect {
+        Dialect::Gemini => json!({"totalTokens": tokens}),
+        _ => json!({"input_tokens": tokens}),
+    }
 }
 
 /// Embeddings, counted tokens and lists of models; `None` if it is not an object.

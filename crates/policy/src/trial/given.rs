@@ -83,9 +83,9 @@ impl GatewayState for TrialState<'_> {
             | RequestType::ChatCompletionStream
             | RequestType::Responses
             | RequestType::ResponsesStream
+            | RequestType::CountTokens
             | RequestType::ListModels => true,
             RequestType::Embedding => dialect != "Anthropic",
-            RequestType::CountTokens => !of_openai,
             _ => of_openai,
         };
         // The names of operations.
