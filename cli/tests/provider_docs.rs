@@ -110,6 +110,7 @@ fn api(kind: &ProviderType) -> String {
         Dialect::OpenAi => "OpenAI",
         Dialect::Anthropic => "Anthropic",
         Dialect::Gemini => "Gemini",
+        Dialect::Bedrock => "Bedrock",
     };
     let mut text = kind.api.map_or("as `mock.dialect` says", |api| name(api.dialect)).to_owned();
     for (word, api) in kind.by_model {

@@ -49,6 +49,8 @@ pub enum MockDialect {
     Anthropic,
     /// Gemini's generateContent.
     Gemini,
+    /// Converse of Amazon Bedrock.
+    Bedrock,
 }
 
 /// A call of a tool in an answer.

@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 use outrigger_core::Capabilities;
-use outrigger_llm::Dialect::{self, Anthropic, Gemini, OpenAi};
+use outrigger_llm::Dialect::{self, Anthropic, Bedrock, Gemini, OpenAi};
 use outrigger_llm::Format;
 use outrigger_llm::framing::{self, Framing};
 use outrigger_llm::operation::TABLE;
@@ -301,6 +301,7 @@ fn no_recorded_figure_is_judged_implausible() {
             "embeddings" => (OpenAi, "embeddings"),
             "messages" => (Anthropic, "messages"),
             "generateContent" | "streamGenerateContent" => (Gemini, "generate_content"),
+            "converse" => (Bedrock, "converse"),
             _ => continue,
         };
         if exchange["status"] != 200 {
@@ -331,6 +332,7 @@ fn no_recorded_figure_is_judged_implausible() {
             (OpenAi, _) => "/v1/embeddings",
             (Anthropic, _) => "/v1/messages",
             (Gemini, _) => "/v1beta/models/m:generateContent",
+            (Bedrock, _) => "/model/m/converse",
         };
         let operation = outrigger_llm::operation::find("POST", path).unwrap().operation;
         let metered = meter(operation, &scanned, body.as_bytes());

@@ -161,7 +161,7 @@ impl GatewayState for AssumedState<'_> {
     }
 
     fn others(&self, provider: &Provider, upstream_model: &str) -> Others<'_> {
-        others(&self.explained.scanned, dialect(provider, upstream_model))
+        others(&self.explained.scanned, dialect(self.explained.operation.dialect, provider, upstream_model))
     }
 
     fn gate(&self, provider: &Provider, _: Option<&Credential>, _: &str) -> Option<Skip> {

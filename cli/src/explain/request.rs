@@ -180,12 +180,16 @@ impl ExplainedRequest {
     pub fn unfit(&self, provider: &Provider, upstream_model: &str) -> Option<String> {
         let model = self.model.as_deref().unwrap_or_default();
         let kind = provider::lookup(&provider.kind).unwrap_or(&provider::UNKNOWN);
-        let target = Target { provider: kind, api: Address::of(kind, provider).apis.of(upstream_model), model };
+        let target = Target {
+            provider: kind,
+            api: Address::of(kind, provider).apis.of(self.operation.dialect, upstream_model),
+            model,
+        };
         // Without a body, only the operation's requirements are known.
         if self.body.is_none() && (self.operation.is_conversation() || self.operation.kind == OperationKind::Embeddings)
         {
-            let anthropic = [self.operation.dialect, target.api.dialect].contains(&Dialect::Anthropic);
-            let vectors = self.operation.kind == OperationKind::Embeddings && anthropic;
+            let none = [self.operation.dialect, target.api.dialect].iter().any(|dialect| !dialect.has_embeddings());
+            let vectors = self.operation.kind == OperationKind::Embeddings && none;
             return vectors.then(|| self.operation.name.to_owned());
         }
         let chat = || self.chat().as_ref().map_err(Clone::clone);
@@ -219,10 +223,10 @@ fn needs_model(operation: &Operation) -> bool {
     operation.model != ModelLocation::Nowhere
 }
 
-/// The dialect of a provider for a model, by its name upstream.
-pub(crate) fn dialect(provider: &Provider, upstream_model: &str) -> Dialect {
+/// The dialect of a provider for a model, by its name upstream, if a caller of `caller` asks.
+pub(crate) fn dialect(caller: Dialect, provider: &Provider, upstream_model: &str) -> Dialect {
     let kind = provider::lookup(&provider.kind).unwrap_or(&provider::UNKNOWN);
-    Address::of(kind, provider).apis.of(upstream_model).dialect
+    Address::of(kind, provider).apis.of(caller, upstream_model).dialect
 }
 
 /// Reads a file or standard input.

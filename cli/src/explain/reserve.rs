@@ -94,7 +94,10 @@ fn attempt(
     // Only a gateway knows the cost of pictures, characters and stored conversations.
     let is_reported = matches!(metered, Metered::Tokens | Metered::Unmetered(_)) && explained.scanned.handle.is_none();
     let input = explained
-        .input_tokens(dialect(provider, &candidate.upstream_model), &candidate.upstream_model)
+        .input_tokens(
+            dialect(explained.operation.dialect, provider, &candidate.upstream_model),
+            &candidate.upstream_model,
+        )
         .filter(|_| is_reported)?;
     let mut counted = policy.limits_of(key, entry, &candidate.model);
     counted.retain(|at| !policy.limits.all[*at].per_session || assumed.is_in_session());
@@ -142,10 +145,10 @@ fn bounds(
     explained: &ExplainedRequest,
     model: &str,
 ) -> OutputBounds {
-    let configured = &policy.providers[provider];
+    let (configured, caller) = (&policy.providers[provider], explained.operation.dialect);
     // For another dialect, the gateway writes the caller's own limit.
     let fields = match provider::lookup(&configured.kind) {
-        Some(kind) if dialect(configured, &configured.upstream_name(model)) == explained.operation.dialect => {
+        Some(kind) if dialect(caller, configured, &configured.upstream_name(model)) == caller => {
             kind.quirks.caps(explained.operation)
         }
         _ => CapField::of_caller(explained.operation),

@@ -21,11 +21,13 @@ pub enum Dialect {
     Anthropic,
     /// Gemini's `generateContent`.
     Gemini,
+    /// `Converse` of Amazon Bedrock.
+    Bedrock,
 }
 
 impl Dialect {
     /// All of them, in the order in which documents list them.
-    pub const ALL: [Dialect; 3] = [Dialect::OpenAi, Dialect::Anthropic, Dialect::Gemini];
+    pub const ALL: [Dialect; 4] = [Dialect::OpenAi, Dialect::Anthropic, Dialect::Gemini, Dialect::Bedrock];
 
     /// The name in records, metrics and messages.
     #[must_use]
@@ -34,7 +36,14 @@ impl Dialect {
             Dialect::OpenAi => "openai",
             Dialect::Anthropic => "anthropic",
             Dialect::Gemini => "gemini",
+            Dialect::Bedrock => "bedrock",
         }
+    }
+
+    /// Whether the gateway translates embeddings from and to it.
+    #[must_use]
+    pub const fn has_embeddings(self) -> bool {
+        matches!(self, Dialect::OpenAi | Dialect::Gemini)
     }
 
     /// The format of this API's conversations.
@@ -44,6 +53,7 @@ impl Dialect {
             Dialect::OpenAi => Format::OpenAiChat,
             Dialect::Anthropic => Format::Anthropic,
             Dialect::Gemini => Format::Gemini,
+            Dialect::Bedrock => Format::Bedrock,
         }
     }
 }
@@ -63,11 +73,13 @@ pub enum Format {
     Anthropic,
     /// `POST /models/NAME:generateContent`.
     Gemini,
+    /// `POST /model/NAME/converse`.
+    Bedrock,
 }
 
 impl Format {
     /// All of them, in the order in which documents list them.
-    pub const ALL: [Format; 3] = [Format::OpenAiChat, Format::Anthropic, Format::Gemini];
+    pub const ALL: [Format; 4] = [Format::OpenAiChat, Format::Anthropic, Format::Gemini, Format::Bedrock];
 
     /// The API with this format, whose name messages use.
     #[must_use]
@@ -76,6 +88,7 @@ impl Format {
             Format::OpenAiChat => Dialect::OpenAi,
             Format::Anthropic => Dialect::Anthropic,
             Format::Gemini => Dialect::Gemini,
+            Format::Bedrock => Dialect::Bedrock,
         }
     }
 }

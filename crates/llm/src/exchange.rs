@@ -25,6 +25,8 @@ pub struct Answer {
     pub model: String,
     /// Seconds since 1970, for dialects that have this field.
     pub created: u64,
+    /// Milliseconds until the upstream's answer began, for dialects that have this field.
+    pub latency_ms: u64,
     /// Whether to end the stream with a usage chunk. Only for OpenAI callers.
     pub stream_usage: bool,
     /// The body of the caller's request, of which the answer repeats something. Only for callers of OpenAI's Responses.

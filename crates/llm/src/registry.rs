@@ -13,7 +13,7 @@ use crate::errors::GatewayError;
 use crate::exchange::{Answer, EncodedRequest};
 use crate::format::marks::Marks;
 use crate::format::openai_chat::conform::BodyChanges;
-use crate::format::{anthropic, gemini, openai_chat, openai_responses};
+use crate::format::{anthropic, bedrock, gemini, openai_chat, openai_responses};
 use crate::framing;
 use crate::listing::ListedModel;
 use crate::operation::OperationKind;
@@ -41,6 +41,10 @@ macro_rules! with_codec {
                 use gemini as $codec;
                 $do
             }
+            Format::Bedrock => {
+                use bedrock as $codec;
+                $do
+            }
         }
     };
 }
@@ -65,6 +69,7 @@ macro_rules! with_state {
             $enum::OpenAiChat($state) => $do,
             $enum::Anthropic($state) => $do,
             $enum::Gemini($state) => $do,
+            $enum::Bedrock($state) => $do,
         }
     };
 }
@@ -125,6 +130,7 @@ pub enum StreamDecoder {
     OpenAiChat(openai_chat::stream::Decoder),
     Anthropic(anthropic::stream::Decoder),
     Gemini(gemini::stream::Decoder),
+    Bedrock(bedrock::stream::Decoder),
 }
 
 impl StreamDecoder {
@@ -134,6 +140,7 @@ impl StreamDecoder {
             Format::OpenAiChat => StreamDecoder::OpenAiChat(openai_chat::stream::Decoder::default()),
             Format::Anthropic => StreamDecoder::Anthropic(anthropic::stream::Decoder::default()),
             Format::Gemini => StreamDecoder::Gemini(gemini::stream::Decoder::default()),
+            Format::Bedrock => StreamDecoder::Bedrock(bedrock::stream::Decoder::default()),
         }
     }
 
@@ -166,6 +173,7 @@ pub enum CommonEncoder {
     OpenAiChat(openai_chat::stream::Encoder),
     Anthropic(anthropic::stream::Encoder),
     Gemini(gemini::stream::Encoder),
+    Bedrock(bedrock::stream::Encoder),
 }
 
 impl CommonEncoder {
@@ -174,6 +182,7 @@ impl CommonEncoder {
             Format::OpenAiChat => CommonEncoder::OpenAiChat(openai_chat::stream::Encoder::new(answer)),
             Format::Anthropic => CommonEncoder::Anthropic(anthropic::stream::Encoder::new(answer)),
             Format::Gemini => CommonEncoder::Gemini(gemini::stream::Encoder::new(answer)),
+            Format::Bedrock => CommonEncoder::Bedrock(bedrock::stream::Encoder::new(answer)),
         }
     }
 }
@@ -228,6 +237,7 @@ pub(crate) enum StreamWatcher {
     OpenAiChat(Box<openai_chat::watch::Watcher>),
     Anthropic(anthropic::watch::Watcher),
     Gemini(gemini::watch::Watcher),
+    Bedrock(bedrock::watch::Watcher),
 }
 
 impl StreamWatcher {
@@ -236,6 +246,7 @@ impl StreamWatcher {
             Format::OpenAiChat => StreamWatcher::OpenAiChat(Box::default()),
             Format::Anthropic => StreamWatcher::Anthropic(anthropic::watch::Watcher::default()),
             Format::Gemini => StreamWatcher::Gemini(gemini::watch::Watcher::default()),
+            Format::Bedrock => StreamWatcher::Bedrock(bedrock::watch::Watcher::default()),
         }
     }
 

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
-use outrigger_llm::Dialect::{self, Anthropic, Gemini, OpenAi};
+use outrigger_llm::Dialect::{self, Anthropic, Bedrock, Gemini, OpenAi};
 use outrigger_llm::chat::{JsonObject, mark, signature};
 use outrigger_llm::passthrough::strip_marks::strip_marks;
 use outrigger_llm::provider::Target;
@@ -18,6 +18,7 @@ fn model(dialect: Dialect) -> &'static str {
         OpenAi => "gpt-5",
         Anthropic => "claude-sonnet-4-5",
         Gemini => "gemini-3-pro-preview",
+        Bedrock => "us.amazon.nova-2-lite-v1:0",
     }
 }
 
@@ -41,6 +42,10 @@ fn answer(upstream: Dialect, n: usize) -> Value {
                 {"functionCall": {"name": "look", "args": {"at": 1}}, "thoughtSignature": gemini_signature(n)},
             ]},
         }]}),
+        Bedrock => json!({"output": {"message": {"role": "assistant", "content": [
+            {"reasoningContent": {"reasoningText": {"text": format!("hm {n}")}}},
+            {"toolUse": {"toolUseId": format!("tooluse_{n}"), "name": "look", "input": {"at": 1}}},
+        ]}}, "stopReason": "tool_use", "usage": {"inputTokens": 1, "outputTokens": 1, "totalTokens": 2}}),
     }
 }
 
@@ -73,6 +78,10 @@ impl Client {
             Gemini => json!({"contents": [{"role": "user", "parts": [{"text": "q"}]}],
                 "generationConfig": {"thinkingConfig": {"thinkingLevel": "LOW"}},
                 "tools": [{"functionDeclarations": [{"name": "look", "parametersJsonSchema": schema}]}]}),
+            Bedrock => json!({"messages": [{"role": "user", "content": [{"text": "q"}]}],
+                "inferenceConfig": {"maxTokens": 4000},
+                "additionalModelRequestFields": {"thinking": {"type": "enabled", "budget_tokens": 2000}},
+                "toolConfig": {"tools": [{"toolSpec": {"name": "look", "inputSchema": {"json": schema}}}]}}),
         };
         Client { dialect, body, forgetful }
     }
@@ -125,6 +134,14 @@ impl Client {
                 }
                 let turns = self.body["contents"].as_array_mut().unwrap();
                 turns.extend([content, json!({"role": "user", "parts": [{"functionResponse": called}]})]);
+            }
+            Bedrock => {
+                let message = answer["output"]["message"].clone();
+                let blocks = message["content"].as_array().unwrap();
+                let id = blocks.iter().find_map(|block| block.get("toolUse")).unwrap()["toolUseId"].clone();
+                let result = json!({"toolResult": {"toolUseId": id, "content": [{"text": "a cat"}]}});
+                let messages = self.body["messages"].as_array_mut().unwrap();
+                messages.extend([message, json!({"role": "user", "content": [result]})]);
             }
         }
     }
@@ -208,6 +225,23 @@ fn check(upstream: Dialect, body: &Value, turns: &[Dialect], case: &str) {
             }
             assert_eq!(signed, own, "Gemini's own signatures come back {case}");
         }
+        Bedrock => {
+            for block in body["messages"].as_array().unwrap().iter().flat_map(|m| m["content"].as_array()).flatten() {
+                if let Some(thought) = block.pointer("/reasoningContent/reasoningText") {
+                    // Nova signs nothing.
+                    assert!(thought.get("signature").is_none(), "{case}: {block}");
+                }
+                if let Some(call) = block.get("toolUse") {
+                    calls += 1;
+                    let id = call["toolUseId"].as_str().unwrap();
+                    assert!(id.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b)), "{case}: {id}");
+                    assert!(id.len() <= 64 && open.insert(id.to_owned()), "{case}: {id}");
+                }
+                if let Some(result) = block.get("toolResult") {
+                    assert!(open.contains(result["toolUseId"].as_str().unwrap()), "{case}: {block}");
+                }
+            }
+        }
     }
     assert_eq!(calls, turns.len(), "every call is sent {case}: {text}");
 }
@@ -240,7 +274,7 @@ fn each_of_three_turns_has_another_provider() {
 /// Anthropic's signed thinking returns to Anthropic, through every dialect that can keep it.
 #[test]
 fn signed_thinking_returns_to_its_provider() {
-    for (caller, comes_back) in [(OpenAi, false), (Anthropic, true), (Gemini, true)] {
+    for (caller, comes_back) in [(OpenAi, false), (Anthropic, true), (Gemini, true), (Bedrock, true)] {
         let mut client = Client::new(caller, false);
         let mut answer_body = answer(Anthropic, 0);
         if caller != Anthropic {
@@ -257,5 +291,6 @@ fn signed_thinking_returns_to_its_provider() {
 }
 
 fn routes() -> impl Iterator<Item = [Dialect; 3]> {
-    (0..27).map(|n| [n / 9, n / 3 % 3, n % 3].map(|place| Dialect::ALL[place]))
+    let all = Dialect::ALL.len();
+    (0..all.pow(3)).map(move |n| [n / all / all, n / all % all, n % all].map(|place| Dialect::ALL[place]))
 }

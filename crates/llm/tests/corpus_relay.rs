@@ -38,6 +38,7 @@ fn operation(exchange: &Exchange) -> Option<(Dialect, &'static str)> {
         ("gemini" | "vertex", "generateContent" | "streamGenerateContent") => (Dialect::Gemini, "generate_content"),
         ("gemini" | "vertex", "countTokens") => (Dialect::Gemini, "count_tokens"),
         ("gemini", "batchEmbedContents") => (Dialect::Gemini, "embeddings"),
+        ("bedrock", "converse") => (Dialect::Bedrock, "converse"),
         _ => return None,
     })
 }
@@ -109,6 +110,19 @@ fn usage(dialect: Dialect, documents: &[Value]) -> Usage {
             service: word("/service_tier"),
             ..Usage::default()
         },
+        Dialect::Bedrock => {
+            let written = at("/cacheWriteInputTokens");
+            let hour =
+                at("/cacheDetails/0/inputTokens").filter(|_| flat.pointer("/cacheDetails/0/ttl") == Some(&"1h".into()));
+            Usage {
+                input: plus(at("/inputTokens"), plus(at("/cacheReadInputTokens"), written)),
+                cached_input: at("/cacheReadInputTokens"),
+                cache_write: written.map(|written| written - hour.unwrap_or(0)),
+                cache_write_1h: hour,
+                output: at("/outputTokens"),
+                ..Usage::default()
+            }
+        }
         Dialect::Gemini => {
             let of = |modality: &str, list: &str| {
                 let list = flat.pointer(list).and_then(Value::as_array).into_iter().flatten();
@@ -166,7 +180,7 @@ fn every_recorded_answer_is_recognized() {
             let documents = [document.clone()];
             assert_eq!(seen.usage, usage(dialect, &documents), "{place}");
         }
-        if ["chat", "messages", "generate_content"].contains(&operation) {
+        if ["chat", "messages", "generate_content", "converse"].contains(&operation) {
             let across = decode_response(dialect.format(), &document).map(|response| response.usage);
             assert_eq!(across, Ok(seen.usage), "{place}: the same across dialects");
         }
@@ -178,6 +192,7 @@ fn every_recorded_answer_is_recognized() {
     assert_eq!(counts.get(&("openai", "responses")), Some(&88));
     assert_eq!(counts.get(&("anthropic", "messages")), Some(&71));
     assert_eq!(counts.get(&("vertex", "generate_content")), Some(&59));
+    assert_eq!(counts.get(&("bedrock", "converse")), Some(&60));
     assert!(counts.values().sum::<usize>() > 700, "{counts:?}");
 }
 

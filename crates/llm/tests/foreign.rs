@@ -2,7 +2,7 @@
 //! nothing else changes.
 #![allow(clippy::unwrap_used)] // The helpers here are tests too.
 
-use outrigger_llm::Dialect::{self, Anthropic, Gemini, OpenAi};
+use outrigger_llm::Dialect::{self, Anthropic, Bedrock, Gemini, OpenAi};
 use outrigger_llm::chat::mark::mark;
 use outrigger_llm::chat::signature::pack;
 use outrigger_llm::passthrough::strip_marks::strip_marks;
@@ -200,6 +200,35 @@ fn gemini_gets_a_replacement_signature_for_calls_of_others() {
     }
 }
 
+#[test]
+fn bedrock_gets_its_own_ids_and_no_thought_of_another_provider() {
+    let thought =
+        |signature: &str| json!({"reasoningContent": {"reasoningText": {"text": "hm", "signature": signature}}});
+    let text = json!({"text": "a"});
+    let turn = |blocks: Value| json!([{"role": "assistant", "content": blocks}]);
+    let packed = pack("call_1", Some("sig"));
+    let calls = |id: &str| {
+        json!([
+            {"role": "assistant", "content": [{"toolUse": {"toolUseId": id, "name": "f", "input": {}}}]},
+            {"role": "user", "content": [{"toolResult": {"toolUseId": id, "content": []}}]},
+        ])
+    };
+    for (name, before, after) in [
+        ("another's goes", turn(json!([thought(&mark(Some("sig"))), text])), Some(turn(json!([text])))),
+        ("its own stays", turn(json!([thought("own"), thought(&mark(None))])), Some(turn(json!([thought("own")])))),
+        (
+            "redacted",
+            turn(json!([{"reasoningContent": {"redactedContent": mark(Some("x"))}}, text])),
+            Some(turn(json!([text]))),
+        ),
+        ("nothing else in the turn", turn(json!([thought(&mark(None))])), Some(json!([]))),
+        ("ids", calls(&packed), Some(calls("call_1"))),
+        ("all its own", turn(json!([thought("own"), text])), None),
+    ] {
+        assert_eq!(taken(Bedrock, "m", &before), after, "{name}");
+    }
+}
+
 /// Text about the marks stays.
 #[test]
 fn similar_text_stays() {
@@ -228,6 +257,10 @@ fn similar_text_stays() {
             json!([{"role": "user", "content": [{"type": "tool_result", "tool_use_id": "a", "content": [{"type": "text", "text": words}]}]}]),
         ),
         (Gemini, json!([{"parts": [{"text": words}, {"text": marked, "thought": true}]}])),
+        (
+            Bedrock,
+            json!([{"content": [{"text": words}, {"toolUse": {"toolUseId": "a", "name": "f", "input": arguments}}]}]),
+        ),
         (Gemini, json!([{"parts": [{"functionCall": {"id": "a", "name": "f", "args": arguments}}]}])),
     ] {
         assert_eq!(taken(dialect, "m", &turns), None, "{turns}");
@@ -238,6 +271,9 @@ fn similar_text_stays() {
                 json!({"role": "user", "content": [{"type": "tool_result", "tool_use_id": packed, "content": words}]})
             }
             Gemini => json!({"parts": [{"functionResponse": {"id": packed, "name": "f", "response": arguments}}]}),
+            Bedrock => {
+                json!({"role": "user", "content": [{"toolResult": {"toolUseId": packed, "content": [{"text": words}]}}]})
+            }
         };
         let mut more = turns.clone();
         more.as_array_mut().unwrap().push(one_more.clone());

@@ -102,7 +102,7 @@ fn the_memory_of_a_translation_is_estimated_beforehand() {
                 // Ordinary requests fit.
                 let ordinary = match shape.name {
                     "a picture" | "one long text" => Some(4),
-                    "an agent at work" => Some(15),
+                    "an agent at work" => Some(16),
                     _ => None,
                 };
                 if let Some(most) = ordinary.filter(|_| bytes > 1_000) {

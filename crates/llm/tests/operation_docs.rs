@@ -22,7 +22,8 @@ the prefixes of other gateways: `/openai`, `/anthropic`, `/genai`, `/litellm`, `
 `/pydanticai`. OpenAI's also work under `/openai/deployments/{model}`, which Azure's clients use.
 Gemini's also work under `/projects/{project}/locations/{location}/publishers/google`, and
 `rawPredict` under the same with `anthropic`, which Vertex AI's clients use; project and location are
-ignored, because the provider's object determines them.
+ignored, because the provider's object determines them. Paths of Amazon Bedrock have no version. They
+also work below `/bedrock`.
 
 - **model**: where the name of the model is. In a path it may be percent-encoded, and may contain
   slashes.
@@ -39,6 +40,7 @@ fn title(dialect: Dialect) -> &'static str {
         Dialect::OpenAi => "OpenAI",
         Dialect::Anthropic => "Anthropic",
         Dialect::Gemini => "Gemini",
+        Dialect::Bedrock => "Bedrock",
     }
 }
 
@@ -103,7 +105,14 @@ fn operations() {
     text.push_str(
         "\nThe gateway answers the list of models, and a request for one model, from the policy, without asking\n\
          anybody. The dialect of the answer depends on the request's headers: Anthropic's with\n\
-         `anthropic-version`, Gemini's with `x-goog-api-key` or `?key=`, else OpenAI's.\n",
+         `anthropic-version`, Gemini's with `x-goog-api-key` or `?key=`, Bedrock's by its path, else\n\
+         OpenAI's.\n\
+         \n\
+         `InvokeModel` takes the bodies of Claude, which have an `anthropic_version`. The bodies of other\n\
+         models are refused: use `Converse`. A caller of Bedrock may sign its requests with any access key:\n\
+         the id of the key is read like an API key, so it may be the token or the name of a VirtualKey. The\n\
+         gateway can't check the signature, because it has no secret of the caller's. It passes no part of\n\
+         it on.\n",
     );
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/operations.md");
     if std::env::var_os("UPDATE").is_some() {

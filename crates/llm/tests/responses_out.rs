@@ -15,6 +15,7 @@ fn answer(request: &Value) -> Answer {
         id: "d1".to_owned(),
         model: "claude-sonnet-5".to_owned(),
         created: 1_790_000_000,
+        latency_ms: 0,
         stream_usage: false,
         request: request.to_string().into(),
     }

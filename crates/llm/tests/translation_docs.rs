@@ -19,6 +19,7 @@ know what happens to a field. Generated from the table in `crates/llm/src/format
 - [From OpenAI](#from-openai)
 - [From Anthropic](#from-anthropic)
 - [From Gemini](#from-gemini)
+- [From Bedrock](#from-bedrock)
 - [From OpenAI Responses](#from-openai-responses)
 
 If caller and provider speak the same dialect, the bytes of a request go on as they are
@@ -56,6 +57,7 @@ fn title(format: Format) -> &'static str {
         Format::OpenAiChat => "OpenAI",
         Format::Anthropic => "Anthropic",
         Format::Gemini => "Gemini",
+        Format::Bedrock => "Bedrock",
     }
 }
 

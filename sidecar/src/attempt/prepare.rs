@@ -1,5 +1,6 @@
 //! Prepares the request to an upstream: the caller's own bytes with a few edits, or a translation to another dialect.
 
+mod betas;
 mod embeddings;
 mod same;
 
@@ -7,7 +8,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, header};
 use outrigger_llm::operation::{ModelLocation, OperationKind};
 use outrigger_llm::passthrough::scan::{Cap, Edits};
 use outrigger_llm::path::{PathError, UpstreamPath};
-use outrigger_llm::provider::Api;
+use outrigger_llm::provider::{Api, UrlLayout};
 use outrigger_llm::{Dialect, RequestError, chat, encode_request};
 use outrigger_policy::Candidate;
 use serde_json::Value;
@@ -51,7 +52,7 @@ pub fn prepare(
     cap: Option<u64>,
 ) -> Result<Prepared, RequestError> {
     let model = &*candidate.upstream_model;
-    let target = backend.target(model);
+    let target = backend.target(context.dialect, model);
     let upstream = target.api.dialect;
     let mut left_out = Vec::new();
     let mut requests_usage = false;
@@ -84,14 +85,20 @@ pub fn prepare(
         if let Some(cap) = cap {
             left_out.extend(context.scanned.thinking_changed_by(&context.body, cap));
         }
-        // The path of some callers names the model, and the body of Gemini never does.
+        // The path of some callers names the model, and the body of Gemini and of Converse never does.
         let version = target.api.body_version;
         let counts = context.operation.kind == OperationKind::CountTokens;
         let in_body = context.operation.model != ModelLocation::Nowhere
-            && upstream != Dialect::Gemini
+            && !matches!(upstream, Dialect::Gemini | Dialect::Bedrock)
             && (version.is_none() || counts);
         let named = in_body.then_some(model).filter(|model| !model.is_empty());
-        let edits = Edits { model: named, version, keeps_model: counts, ask_usage: requests_usage, cap };
+        let stream = match target.api.url {
+            UrlLayout::InvokeModel => Some(false),
+            _ => context.operation.is_invoke_model().then_some(context.stream),
+        };
+        let betas = betas::place(context, target.api, &mut headers, &mut left_out);
+        let betas = betas.field();
+        let edits = Edits { model: named, version, keeps_model: counts, stream, betas, ask_usage: requests_usage, cap };
         let (body, changed) = same_dialect(context, &target, edits, adapts, translation)?;
         left_out.extend(changed);
         (body, Conversion::Same)

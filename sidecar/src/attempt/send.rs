@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Response, StatusCode, header};
 use outrigger_llm::RequestError;
 use outrigger_llm::errors::classify::classify;
-use outrigger_llm::operation::OperationKind;
+use outrigger_llm::operation::{OperationKind, StreamForm};
 use outrigger_llm::usage::Usage;
 use outrigger_policy::Candidate;
 
@@ -96,8 +96,8 @@ fn is_for_another(
 ) -> bool {
     let Some(first) = attempts.decision.candidates.first() else { return false };
     let same_server = || {
-        let quirks = first.provider.map(|provider| served.backends[provider].target("").quirks());
-        quirks == Some(backend.target("").quirks())
+        let quirks = first.provider.map(|provider| &served.backends[provider].kind.quirks);
+        quirks == Some(&backend.kind.quirks)
     };
     let is_first = std::ptr::eq(first, candidate);
     !is_first && (first.upstream_model != candidate.upstream_model || !same_server())
@@ -119,7 +119,8 @@ pub async fn once(
     let mut may_request_usage = usually_requests;
     let mut fresh = false;
     let adapts = is_for_another(attempts, candidate, backend, &served);
-    let same = backend.target(&candidate.upstream_model).takes(completion.context.operation);
+    let context = &completion.context;
+    let same = backend.target(context.dialect, &candidate.upstream_model).takes(context.operation);
     let cap = if same { reserved.cap } else { reserved.most };
     health.begin(&candidate.model, timing.began);
     completion.set_busy(health.busy(&candidate.model, timing.began));
@@ -239,8 +240,8 @@ async fn send(
         body.mask(Masker::new(Arc::clone(mask), is_error));
     }
     let single = completion.context.key().providers.len() == 1 && provider.credentials.len() < 2;
-    let api = backend.api(&candidate.upstream_model);
-    let same = backend.target(&candidate.upstream_model).takes(completion.context.operation);
+    let target = backend.target(completion.context.dialect, &candidate.upstream_model);
+    let (api, same) = (target.api, target.takes(completion.context.operation));
     let answer_headers = match same {
         true => headers::answer_headers(&head.headers, single),
         false => HeaderMap::new(),
@@ -265,7 +266,8 @@ async fn send(
             failure.class = outrigger_llm::errors::classify::Class::Caller;
         }
         // A status below 400 is not passed on: an SDK would follow a redirect.
-        let upstream_answer = (same && whole && status >= 400).then(|| {
+        let same_errors = api.error_dialect() == completion.context.error_dialect();
+        let upstream_answer = (same && same_errors && whole && status >= 400).then(|| {
             Box::new(UpstreamAnswer {
                 status,
                 headers: answer_headers,
@@ -295,10 +297,11 @@ async fn send(
         health: Arc::clone(backend.health(credential)),
         sent_at,
     };
-    if completion.context.stream && content_type.starts_with("text/event-stream") {
+    if completion.context.stream && content_type.starts_with(api.framing.content_type()) {
         let mut headers = answer_headers;
-        let content_type = if completion.context.as_array { "application/json" } else { "text/event-stream" };
-        if !same || completion.context.as_array {
+        let unchanged = same && api.framing == completion.context.framing();
+        if !unchanged || completion.context.stream_form != StreamForm::Events {
+            let content_type = completion.context.stream_type();
             headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static(content_type));
         }
         headers.entry(header::CACHE_CONTROL).or_insert(header::HeaderValue::from_static("no-cache"));

@@ -170,7 +170,7 @@ impl Completion {
         if !self.record.adapted.is_empty() {
             headers::set(headers, name::OUR_ADAPTED, &self.record.adapted.join(", "));
         }
-        refusal::set_request_id(headers, self.context.dialect, &self.context.request_id);
+        refusal::set_request_id(headers, self.context.error_dialect(), &self.context.request_id);
     }
 
     /// Whether a budget holds a reservation for this attempt.
@@ -289,7 +289,7 @@ impl Completion {
         error: ErrorType,
         attempts: &[String],
     ) -> Response<ReplyBody> {
-        let mut response = refusal.answer(self.context.dialect, &self.context.request_id, attempts);
+        let mut response = refusal.answer(self.context.error_dialect(), &self.context.request_id, attempts);
         self.add_headers(response.headers_mut());
         if self.record.attempts.is_empty() {
             self.refused = Some(refusal.kind);

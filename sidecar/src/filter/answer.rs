@@ -90,7 +90,7 @@ impl AnswerFilters {
             };
             match (filter.stream_view(), whole) {
                 (StreamView::Events, _) => {
-                    let mut filters = EventFilters::new(AnswerFilters(vec![(name, filter)]));
+                    let mut filters = EventFilters::new(AnswerFilters(vec![(name, filter)]), context.framing());
                     let mut passed = filters.push(&bytes).await?;
                     passed.extend(filters.end().await?);
                     bytes = passed.into();

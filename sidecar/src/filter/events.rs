@@ -44,19 +44,11 @@ impl StreamEvent {
         StreamEvent { data: Some(data.into()), raw: None, ..self }
     }
 
-    fn write(&self, out: &mut Vec<u8>) {
-        if let Some(raw) = &self.raw {
-            return out.extend_from_slice(raw);
+    fn write(&self, framing: Framing, out: &mut Vec<u8>) {
+        match &self.raw {
+            Some(raw) => out.extend_from_slice(raw),
+            None => framing.write(&self.name, self.data.as_deref().unwrap_or_default(), out),
         }
-        if !self.name.is_empty() {
-            out.extend_from_slice(format!("event: {}\n", self.name).as_bytes());
-        }
-        for line in self.data.iter().flat_map(|data| data.split('\n')) {
-            out.extend_from_slice(b"data: ");
-            out.extend_from_slice(line.as_bytes());
-            out.push(b'\n');
-        }
-        out.push(b'\n');
     }
 }
 
@@ -70,13 +62,14 @@ impl From<framing::Event> for StreamEvent {
 /// Passes the bytes of a stream through filters that see single events.
 pub struct EventFilters {
     filters: AnswerFilters,
+    framing: Framing,
     reader: EventReader,
     parsed: Vec<framing::Event>,
 }
 
 impl EventFilters {
-    pub fn new(filters: AnswerFilters) -> Self {
-        EventFilters { filters, reader: EventReader::new(Framing::Sse), parsed: Vec::new() }
+    pub fn new(filters: AnswerFilters, framing: Framing) -> Self {
+        EventFilters { filters, framing, reader: EventReader::new(framing), parsed: Vec::new() }
     }
 
     /// Takes the next bytes of the stream. Returns the bytes for the caller.
@@ -115,7 +108,7 @@ impl EventFilters {
             }
             events = passed;
         }
-        events.iter().for_each(|event| event.write(out));
+        events.iter().for_each(|event| event.write(self.framing, out));
         Ok(())
     }
 }
@@ -132,8 +125,8 @@ pub struct RunningFilters {
 }
 
 impl RunningFilters {
-    pub fn new(filters: AnswerFilters) -> Self {
-        RunningFilters { idle: Some(Box::new(EventFilters::new(filters))), step: None, done: false }
+    pub fn new(filters: AnswerFilters, framing: Framing) -> Self {
+        RunningFilters { idle: Some(Box::new(EventFilters::new(filters, framing))), step: None, done: false }
     }
 
     /// Begins a step; with `None`, the last one. Call it only if no step is running.

@@ -111,12 +111,15 @@ impl GatewayState for GatewayConditions<'_> {
     fn unfit(&self, provider: &Provider, upstream_model: &str) -> Option<String> {
         let backend = self.backend(provider)?;
         let model = self.context.model.as_deref().unwrap_or_default();
-        self.translation.unfit(self.context, &Target { model, ..backend.target(upstream_model) })
+        self.translation.unfit(self.context, &Target { model, ..backend.target(self.context.dialect, upstream_model) })
     }
 
     fn others(&self, provider: &Provider, upstream_model: &str) -> Others<'_> {
         match self.backend(provider) {
-            Some(backend) => parsed_request::others(&self.context.scanned, backend.api(upstream_model).dialect),
+            Some(backend) => {
+                let api = backend.api(self.context.dialect, upstream_model);
+                parsed_request::others(&self.context.scanned, api.dialect)
+            }
             None => Others::None,
         }
     }

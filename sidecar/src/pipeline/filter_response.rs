@@ -10,6 +10,7 @@ use outrigger_llm::operation::OperationKind;
 use crate::completion::Completion;
 use crate::filter::{AnswerFilters, FilterAnswer, FilterBody, FilterStop, FullAnswer};
 use crate::request::answer_events;
+use crate::request::reframing::Reframing;
 use crate::request::refusal::Refusal;
 use crate::request::reply::ReplyBody;
 
@@ -59,12 +60,12 @@ async fn answer(
         }
     };
     let stream = completion.context.stream;
-    let body = if stream && completion.context.as_array { answer_events::array(&body).into() } else { body };
+    let body = if stream { Reframing::whole(completion.context.stream_form, body) } else { body };
     send(completion, headers, body, stream)
 }
 
 fn send(mut completion: Box<Completion>, headers: http::HeaderMap, body: Bytes, stream: bool) -> Response<ReplyBody> {
-    let content_type = if stream && !completion.context.as_array { "text/event-stream" } else { "application/json" };
+    let content_type = if stream { completion.context.stream_type() } else { "application/json" };
     let mut response = Response::new(Full::new(body).map_err(|never| match never {}).boxed_unsync());
     *response.headers_mut() = headers;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));

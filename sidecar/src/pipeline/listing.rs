@@ -51,7 +51,10 @@ pub fn unknown_path(method: &str, path: &str) -> Refusal {
         let paths: Vec<String> = operation::TABLE
             .iter()
             .filter(|row| row.dialect == dialect)
-            .map(|row| format!("{} /{}/{}", row.method, version(dialect), row.path.replace('*', "{model}")))
+            .map(|row| {
+                let version = if row.is_invoke_model() { "" } else { version(dialect) };
+                format!("{} {version}/{}", row.method, row.path.replace('*', "{model}"))
+            })
             .collect();
         message.push_str(&format!(" {dialect}: {};", paths.join(", ")));
     }
@@ -61,8 +64,10 @@ pub fn unknown_path(method: &str, path: &str) -> Refusal {
 
 fn version(dialect: Dialect) -> &'static str {
     match dialect {
-        Dialect::OpenAi | Dialect::Anthropic => "v1",
-        Dialect::Gemini => "v1beta",
+        Dialect::OpenAi | Dialect::Anthropic => "/v1",
+        Dialect::Gemini => "/v1beta",
+        // AWS has no versions in paths.
+        Dialect::Bedrock => "",
     }
 }
 

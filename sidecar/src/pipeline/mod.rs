@@ -17,7 +17,7 @@ use http::{Extensions, HeaderMap, Request, Response};
 use hyper::body::Incoming;
 use outrigger_core::RefusalKind;
 use outrigger_llm::Dialect;
-use outrigger_llm::operation::{self, Hints, OperationKind};
+use outrigger_llm::operation::{self, Hints, OperationKind, StreamForm};
 use outrigger_llm::passthrough::scan::Scanned;
 use outrigger_policy::{Draw, Key, OnHangUp, PolicyRefusalKind};
 
@@ -91,19 +91,20 @@ impl Gateway {
         };
         let listing = matches!(matched.operation.kind, OperationKind::ListModels | OperationKind::GetModel);
         let dialect = if listing { listing_dialect } else { matched.operation.dialect };
+        let errors = if listing { dialect } else { matched.operation.error_dialect() };
         let Some(in_force) = self.in_force() else {
             let refusal = Refusal::new(RefusalKind::NoPolicy, "the gateway has no policy yet").after(1);
-            return refuse(dialect, matched.operation.name, &refusal);
+            return refuse(errors, matched.operation.name, &refusal);
         };
         let (served, filters) = (Arc::clone(&in_force.served), in_force.filters.clone());
         let begin = |context| Completion::new(Arc::clone(&self), filters.clone(), context);
         if let Some(message) = self.id.loop_refusal(&head.headers, &served.policy) {
-            return refuse(dialect, matched.operation.name, &Refusal::new(RefusalKind::LoopDetected, message));
+            return refuse(errors, matched.operation.name, &Refusal::new(RefusalKind::LoopDetected, message));
         }
         let now = received.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()) as i64;
         let key = match identify(&served.policy, &head.headers, &query, self.service_account.as_deref(), now) {
             Ok(key) => key,
-            Err(refusal) => return refuse(dialect, matched.operation.name, &refusal),
+            Err(refusal) => return refuse(errors, matched.operation.name, &refusal),
         };
         let Unidentified { trace_id, decision_id, request_id, .. } = unidentified;
         let mut context = RequestContext {
@@ -120,7 +121,7 @@ impl Gateway {
             session: None,
             model: None,
             stream: false,
-            as_array: false,
+            stream_form: StreamForm::default(),
             client_timeouts: client_timeouts(&head.headers),
             headers: head.headers,
             query,

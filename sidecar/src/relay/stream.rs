@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use outrigger_llm::errors::GatewayError;
-use outrigger_llm::framing::{self, EventReader};
+use outrigger_llm::framing::{self, EventReader, Framing};
 use outrigger_llm::usage::Usage;
 use tokio::time::Sleep;
 
@@ -32,8 +32,8 @@ use crate::filter::RunningFilters;
 use crate::memory::{Memory, MemoryLease};
 use crate::relay::Conversion;
 use crate::request::answer_events;
-use crate::request::as_array::AsArray;
 use crate::request::context::RequestContext;
+use crate::request::reframing::Reframing;
 use crate::request::reply::ReplyBody;
 use crate::telemetry::attempt_error::AttemptError;
 use crate::upstream::UpstreamBody;
@@ -44,7 +44,10 @@ pub struct Relay {
     body: UpstreamBody,
     reader: EventReader,
     translator: StreamTranslator,
-    array: Option<AsArray>,
+    /// If the caller gets the events in another form.
+    reframing: Option<Reframing>,
+    /// How the caller's events are framed, before they get another form.
+    caller_framing: Framing,
     /// Filters that see the events before they are sent.
     filters: Option<Box<RunningFilters>>,
     source: AnswerSource,
@@ -94,7 +97,8 @@ impl Relay {
             body,
             reader: EventReader::new(source.upstream.framing),
             translator,
-            array: context.as_array.then(AsArray::default),
+            reframing: Reframing::of(context.stream_form),
+            caller_framing: context.framing(),
             filters: None,
             source,
             timing,
@@ -127,9 +131,9 @@ impl Relay {
                 Some(_) => std::task::ready!(self.poll_filters(cx, completion)).unwrap_or_default(),
             };
             if !output.is_empty() {
-                let Some(array) = &mut self.array else { return Poll::Ready(Some(output.into())) };
+                let Some(reframing) = &mut self.reframing else { return Poll::Ready(Some(output.into())) };
                 let mut framed = Vec::with_capacity(output.len() + 8);
-                array.frame(&output.into(), &mut framed);
+                reframing.frame(&output.into(), &mut framed);
                 if !framed.is_empty() {
                     return Poll::Ready(Some(framed.into()));
                 }
@@ -138,8 +142,11 @@ impl Relay {
                 if std::mem::replace(&mut self.closed, true) {
                     return Poll::Ready(None);
                 }
-                let Some(array) = &mut self.array else { return Poll::Ready(None) };
-                array.end(&mut self.out);
+                let Some(reframing) = &mut self.reframing else { return Poll::Ready(None) };
+                reframing.end(&mut self.out);
+                if self.out.is_empty() {
+                    return Poll::Ready(None);
+                }
                 return Poll::Ready(Some(std::mem::take(&mut self.out).into()));
             }
             let chunk = match self.body.poll_chunk(cx) {
@@ -187,7 +194,7 @@ impl Relay {
         self.translator.finished()
             && self.out.is_empty()
             && self.filters.is_none()
-            && (self.array.is_none() || self.closed)
+            && (self.closed || !self.reframing.as_ref().is_some_and(Reframing::has_end))
     }
 
     /// The caller needs nothing after the answer's end: count it as served.

@@ -25,6 +25,7 @@ use crate::memory::{EVENTS, Memory, MemoryLease};
 use crate::relay::Conversion;
 use crate::request::answer_events;
 use crate::request::context::RequestContext;
+use crate::request::reframing::Reframing;
 use crate::request::reply::ReplyBody;
 use crate::request::serialize::serialize;
 use crate::request::whole_body::WholeBody;
@@ -34,6 +35,7 @@ use crate::upstream::UpstreamBody;
 /// An answer that was read to its end and is valid.
 pub struct WholeAnswer {
     pub content_type: &'static str,
+    is_events: bool,
     body: Bytes,
     usage: Usage,
     /// Bytes of content, if the cost depends on them.
@@ -81,19 +83,17 @@ pub fn whole_answer(
     }
     let parse = || serde_json::from_slice::<Value>(&text).map_err(|error| malformed(error.to_string()));
     let output = |answer: Result<Value, Malformed>| answer.map_err(|error| malformed(error.to_string()));
-    let mut content_type = "application/json";
+    let is_events = source.conversion == Conversion::Across && context.stream;
+    let content_type = if is_events { context.stream_type() } else { "application/json" };
     let (body, usage) = match source.conversion {
         Conversion::Same => (text.clone(), summary.usage),
         Conversion::Across => {
             let response =
                 decode_response(source.upstream.format, &parse()?).map_err(|error| malformed(error.to_string()))?;
             let answer = answer_events::answer_properties(context, &source.model);
-            let body = match context.stream {
+            let body = match is_events {
                 // The upstream answered whole although a stream was requested.
-                true => {
-                    content_type = EVENTS_TYPE;
-                    answer_events::write(context, &response, answer)
-                }
+                true => answer_events::write(context, &response, answer),
                 false => serialize(&encode_response(context.operation.format(), &response, &answer), text.len()),
             };
             (Bytes::from(body), response.usage)
@@ -109,24 +109,22 @@ pub fn whole_answer(
         }
     };
     if summary.empty {
-        return Err(Failed::empty(&provider, Some((content_type, framed(context, content_type, body), usage))));
+        return Err(Failed::empty(&provider, Some((content_type, framed(context, is_events, body), usage))));
     }
     let content_bytes = match context.answers_with_text() {
         true if completion.charge_depends_on_content(&usage) => answer_bytes(source.upstream.dialect, kind, &text),
         true => 0,
         false => text.len() as u64,
     };
-    let has_extra_fields = context.has_extra_fields() && content_type == "application/json";
+    let has_extra_fields = context.has_extra_fields() && !is_events;
     let handle = response_handle(kind, &text);
     lease.shrink_to(body.len());
-    Ok(WholeAnswer { content_type, body, usage, content_bytes, handle, has_extra_fields, source, lease })
+    Ok(WholeAnswer { content_type, is_events, body, usage, content_bytes, handle, has_extra_fields, source, lease })
 }
 
-const EVENTS_TYPE: &str = "text/event-stream";
-
-/// Turns events into an array if the caller wants one. Leaves everything else unchanged.
-fn framed(context: &RequestContext, content_type: &str, body: Bytes) -> Bytes {
-    if content_type == EVENTS_TYPE && context.as_array { answer_events::array(&body).into() } else { body }
+/// Gives events the caller's form. Leaves everything else unchanged.
+fn framed(context: &RequestContext, is_events: bool, body: Bytes) -> Bytes {
+    if is_events { Reframing::whole(context.stream_form, body) } else { body }
 }
 
 impl WholeAnswer {
@@ -137,7 +135,7 @@ impl WholeAnswer {
 
     /// Whether it is sent as events, to a caller that requested a stream.
     pub fn is_events(&self) -> bool {
-        self.content_type == EVENTS_TYPE
+        self.is_events
     }
 
     pub fn body(&self) -> &Bytes {
@@ -159,7 +157,7 @@ impl WholeAnswer {
                 let cost = completion.cost_of(&self.usage, self.content_bytes);
                 splice(&self.body, &extra_fields(&completion, &self.source, cost))
             }
-            false => [framed(&completion.context, self.content_type, self.body), Bytes::new(), Bytes::new()],
+            false => [framed(&completion.context, self.is_events, self.body), Bytes::new(), Bytes::new()],
         };
         completion.record_overhead();
         completion.release_body();

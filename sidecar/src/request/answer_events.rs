@@ -4,12 +4,11 @@ use std::time::UNIX_EPOCH;
 
 use bytes::Bytes;
 use outrigger_llm::chat::{ChatEvent, ChatResponse, Finish, Part, Thought, ToolCall};
-use outrigger_llm::framing::{EventReader, Framing};
+use outrigger_llm::framing::EventReader;
 use outrigger_llm::operation::OperationKind;
 use outrigger_llm::{Answer, StreamDecoder, StreamEncoder, decode_response, encode_response};
 use serde_json::Value;
 
-use super::as_array::AsArray;
 use crate::request::context::RequestContext;
 
 /// The properties of an answer that its encoder needs.
@@ -18,6 +17,7 @@ pub fn answer_properties(context: &RequestContext, model: &str) -> Answer {
         id: context.decision_id.clone(),
         model: model.to_owned(),
         created: context.received.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
+        latency_ms: u64::try_from(context.started.elapsed().as_millis()).unwrap_or(u64::MAX),
         stream_usage: context.scanned.include_usage,
         request: match context.operation.kind {
             OperationKind::Responses => context.body.clone(),
@@ -47,19 +47,10 @@ pub fn write(context: &RequestContext, response: &ChatResponse, answer: Answer) 
     output
 }
 
-/// Converts events to the JSON array for a Gemini caller that did not request events.
-pub fn array(events: &Bytes) -> Vec<u8> {
-    let mut array = AsArray::default();
-    let mut framed = Vec::new();
-    array.frame(events, &mut framed);
-    array.end(&mut framed);
-    framed
-}
-
 /// Joins the events of a stream to a whole answer, as JSON of the caller's dialect. `None` if it is incomplete or no
 /// conversation.
 pub fn assemble(context: &RequestContext, bytes: &Bytes) -> Option<Vec<u8>> {
-    let (mut reader, mut read) = (EventReader::new(Framing::Sse), Vec::new());
+    let (mut reader, mut read) = (EventReader::new(context.framing()), Vec::new());
     reader.push(bytes, &mut read);
     read.extend(reader.finish());
     let (mut decoder, mut events) = (StreamDecoder::new(context.dialect.format()), Vec::new());

@@ -9,9 +9,11 @@ use bytes::Bytes;
 use http::{Extensions, HeaderMap};
 use outrigger_core::{Capabilities, RequestType};
 use outrigger_llm::Dialect;
-use outrigger_llm::operation::{Meter, Operation, OperationKind};
+use outrigger_llm::framing::Framing;
+use outrigger_llm::operation::{Meter, Operation, OperationKind, StreamForm};
 use outrigger_llm::passthrough::caching::Caching;
 use outrigger_llm::passthrough::scan::Scanned;
+use outrigger_llm::provider::Api;
 use outrigger_llm::tokens::estimate::RequestInput;
 use outrigger_llm::tokens::meter::{self, Metered};
 use outrigger_policy::{CacheWrite, KeyIndex};
@@ -43,8 +45,8 @@ pub struct RequestContext {
     /// As the caller wrote it.
     pub model: Option<String>,
     pub stream: bool,
-    /// A Gemini caller without `alt=sse` gets a JSON array.
-    pub as_array: bool,
+    /// How the caller gets the events.
+    pub stream_form: StreamForm,
     pub headers: HeaderMap,
     pub query: Query,
     pub scanned: Scanned,
@@ -81,6 +83,28 @@ impl RequestContext {
     #[must_use]
     pub fn key(&self) -> &outrigger_policy::Key {
         &self.served.policy.keys[self.key]
+    }
+
+    /// The dialect of the gateway's own errors.
+    #[must_use]
+    pub fn error_dialect(&self) -> Dialect {
+        if self.operation.is_invoke_model() { self.operation.error_dialect() } else { self.dialect }
+    }
+
+    /// How the events of its dialect are framed, before they get the caller's form.
+    #[must_use]
+    pub fn framing(&self) -> Framing {
+        Api::of(self.dialect).framing
+    }
+
+    /// The media type of a streamed answer.
+    #[must_use]
+    pub fn stream_type(&self) -> &'static str {
+        match self.stream_form {
+            StreamForm::Events => self.framing().content_type(),
+            StreamForm::Array => "application/json",
+            StreamForm::AwsChunks => Framing::AwsChunks.content_type(),
+        }
     }
 
     /// The operation, by the name that rules use.

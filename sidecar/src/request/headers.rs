@@ -13,6 +13,9 @@ pub mod name {
         ($($constant:ident = $text:literal;)*) => { $(pub const $constant: HeaderName = HeaderName::from_static($text);)* };
     }
     names! {
+        AMZN_ERRORTYPE = "x-amzn-errortype";
+        AMZN_REQUEST_ID = "x-amzn-requestid";
+        ANTHROPIC_BETA = "anthropic-beta";
         ANTHROPIC_VERSION = "anthropic-version";
         API_KEY = "api-key";
         READ_TIMEOUT = "x-stainless-read-timeout";

@@ -1,7 +1,6 @@
 //! The request as it was received, and building blocks of its answer.
 
 pub(crate) mod answer_events;
-pub(crate) mod as_array;
 pub(crate) mod body;
 pub(crate) mod client_timeouts;
 pub(crate) mod context;
@@ -10,6 +9,7 @@ pub(crate) mod headers;
 pub(crate) mod parse;
 pub mod parsed_request;
 pub(crate) mod query;
+pub(crate) mod reframing;
 pub mod refusal;
 pub(crate) mod reply;
 pub(crate) mod serialize;

@@ -11,8 +11,9 @@ use crate::request::refusal::Refusal;
 /// Parses what the gateway needs of a request.
 pub fn parse_request(context: &mut RequestContext, matched: Matched) -> Result<(), Refusal> {
     match parsed_request::read(matched, &context.headers, &context.query, &context.body) {
-        Ok(ParsedRequest { model, stream, as_array, scanned, .. }) => {
-            (context.model, context.stream, context.as_array, context.scanned) = (model, stream, as_array, scanned);
+        Ok(ParsedRequest { model, stream, stream_form, scanned, .. }) => {
+            (context.model, context.stream, context.stream_form) = (model, stream, stream_form);
+            context.scanned = scanned;
             Ok(())
         }
         Err(ParseFailure { refusal, model }) => {

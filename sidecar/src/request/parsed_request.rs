@@ -7,7 +7,7 @@ use outrigger_core::RefusalKind;
 use outrigger_llm::chat::{self, JsonObject};
 use outrigger_llm::format::gemini::embeddings;
 use outrigger_llm::json::strict;
-use outrigger_llm::operation::{Matched, ModelLocation, Operation, OperationKind};
+use outrigger_llm::operation::{Matched, ModelLocation, Operation, OperationKind, StreamForm};
 use outrigger_llm::passthrough::scan::{self, OwnFallbacks, Scanned};
 use outrigger_llm::provider::Target;
 use outrigger_llm::{Dialect, RequestError, encode_request};
@@ -24,6 +24,9 @@ pub(crate) const MAX_NAME: usize = 512;
 /// The most fallbacks in a body.
 const MAX_FALLBACKS: usize = 32;
 
+/// The header with which a caller of InvokeModel asks for a filter of AWS. Without it, the answer would be unfiltered.
+const GUARDRAIL: &str = "x-amzn-bedrock-guardrailidentifier";
+
 /// A parsed request.
 #[derive(Clone, Debug)]
 pub struct ParsedRequest {
@@ -31,8 +34,8 @@ pub struct ParsedRequest {
     /// As the caller wrote it.
     pub model: Option<String>,
     pub stream: bool,
-    /// A Gemini caller without `alt=sse` gets a JSON array.
-    pub as_array: bool,
+    /// How the caller gets the events.
+    pub stream_form: StreamForm,
     pub scanned: Scanned,
 }
 
@@ -51,6 +54,10 @@ pub fn read(matched: Matched, headers: &HeaderMap, query: &Query, body: &[u8]) -
     let invalid =
         |message: String| ParseFailure { refusal: Refusal::new(RefusalKind::InvalidRequest, message), model: None };
     let Matched { operation, model: in_path } = matched;
+    if operation.is_invoke_model() && headers.contains_key(GUARDRAIL) {
+        let message = format!("`{GUARDRAIL}` is not supported: the gateway applies no guardrail of AWS to InvokeModel");
+        return Err(invalid(message));
+    }
     let (model, scanned) = match operation.model {
         ModelLocation::Form => {
             let found =
@@ -104,11 +111,14 @@ pub fn of(
             model,
         });
     }
-    // Gemini's path says whether the answer is streamed; Claude's at Vertex AI repeats what the body says.
-    let in_path = operation.dialect == Dialect::Gemini;
-    let stream = operation.streams && (in_path || scanned.stream);
-    let as_array = in_path && stream && !query.wants_events();
-    Ok(ParsedRequest { operation, model, stream, as_array, scanned })
+    // The path of Claude at Vertex AI repeats what the body says.
+    let stream = operation.streams && (operation.streams_by_path() || scanned.stream);
+    let stream_form = match operation.dialect {
+        Dialect::Gemini if stream && !query.wants_events() => StreamForm::Array,
+        Dialect::Anthropic if stream && operation.is_invoke_model() => StreamForm::AwsChunks,
+        _ => StreamForm::Events,
+    };
+    Ok(ParsedRequest { operation, model, stream, stream_form, scanned })
 }
 
 /// Finds the fields of a body that are read or edited. Does nothing for a form.
@@ -121,6 +131,11 @@ pub fn scan(operation: &Operation, body: &[u8]) -> Result<Scanned, Refusal> {
     }
     let invalid = |message: String| Refusal::new(RefusalKind::InvalidRequest, message);
     let scanned = scan::scan(body).map_err(|error| invalid(error.to_string()))?;
+    if operation.is_invoke_model() && !scanned.has_anthropic_version() {
+        let message = "InvokeModel is served for bodies of Claude, which have an `anthropic_version`; call other models \
+                       with Converse";
+        return Err(Refusal { param: Some("anthropic_version".to_owned()), ..invalid(message.to_owned()) });
+    }
     if scanned.own_fallbacks.is_some() && operation.dialect != Dialect::Anthropic {
         let message =
             "`fallbacks` must be a list of names like \"provider/model\", or of objects with `provider` and `model`";
@@ -158,7 +173,7 @@ pub fn seen_headers(headers: &HeaderMap) -> Vec<(String, String)> {
 pub fn object(dialect: Dialect, scanned: &Scanned, body: &[u8]) -> Result<JsonObject, String> {
     let value = match dialect {
         Dialect::Gemini => strict::google(body),
-        Dialect::OpenAi | Dialect::Anthropic => strict::parse(body),
+        Dialect::OpenAi | Dialect::Anthropic | Dialect::Bedrock => strict::parse(body),
     };
     match value {
         Ok(Value::Object(mut object)) => {
@@ -189,7 +204,7 @@ pub fn unfit<'a>(
         OperationKind::Chat | OperationKind::Responses => {
             chat().and_then(|request| encode_request(operation.format(), request, target, None).map(drop))
         }
-        OperationKind::Embeddings if upstream != Dialect::Anthropic && caller != Dialect::Anthropic => body()
+        OperationKind::Embeddings if upstream.has_embeddings() && caller.has_embeddings() => body()
             .map_err(|problem| RequestError::Invalid { path: "body".to_owned(), problem })
             .and_then(|body| match upstream {
                 Dialect::Gemini => embeddings::openai_to_gemini(body, "").map(drop),

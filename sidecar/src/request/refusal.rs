@@ -6,6 +6,7 @@ use http_body_util::{BodyExt, Full};
 use outrigger_core::RefusalKind;
 use outrigger_llm::Dialect;
 use outrigger_llm::errors::GatewayError;
+use outrigger_llm::format::bedrock::exception;
 use outrigger_llm::registry::error_body;
 
 use crate::request::headers::{self, name};
@@ -74,6 +75,10 @@ impl Refusal {
         if self.final_word {
             headers.insert("x-should-retry", HeaderValue::from_static("false"));
         }
+        if dialect == Dialect::Bedrock {
+            // AWS's SDKs take the class of an error from here.
+            headers.insert(name::AMZN_ERRORTYPE, HeaderValue::from_static(exception(self.status)));
+        }
         set_request_id(headers, dialect, request_id);
         response
     }
@@ -90,6 +95,7 @@ pub fn set_request_id(headers: &mut HeaderMap, dialect: Dialect, request_id: &st
     let name = match dialect {
         Dialect::Anthropic => name::REQUEST_ID,
         Dialect::OpenAi | Dialect::Gemini => name::X_REQUEST_ID,
+        Dialect::Bedrock => name::AMZN_REQUEST_ID,
     };
     if !headers.contains_key(&name) {
         headers::set(headers, name, request_id);

@@ -118,7 +118,10 @@ mod tests {
             let found = address("AzureOpenAI", ProviderDoc { azure, endpoint, ..ProviderDoc::default() });
             assert_eq!((found.url.as_deref(), found.query.as_deref()), (Some(url), query));
             let chat = outrigger_llm::operation::find("POST", "/v1/chat/completions").unwrap().operation;
-            assert_eq!(found.apis.of("d").url.own(chat, "d", false).unwrap().as_str(), path);
+            assert_eq!(
+                found.apis.of(outrigger_llm::Dialect::OpenAi, "d").url.own(chat, "d", false).unwrap().as_str(),
+                path
+            );
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use http::HeaderValue;
 use outrigger_core::hash::fnv1a_parts;
+use outrigger_llm::Dialect;
 use outrigger_llm::provider::{self, Api, Apis, ProviderType, Target};
 use outrigger_policy::{CredentialIndex, Provider, concurrency_of_provider};
 use typed_index_collections::TiVec;
@@ -62,16 +63,16 @@ pub struct CredentialValue {
 }
 
 impl Backend {
-    /// One of its models, as the target of a request.
+    /// One of its models, as the target of a caller's request.
     #[must_use]
-    pub fn target<'a>(&self, model: &'a str) -> Target<'a> {
-        Target { provider: self.kind, api: self.api(model), model }
+    pub fn target<'a>(&self, caller: Dialect, model: &'a str) -> Target<'a> {
+        Target { provider: self.kind, api: self.api(caller, model), model }
     }
 
-    /// The API of a model, by its name upstream.
+    /// The API of a model, by its name upstream, for a caller.
     #[must_use]
-    pub fn api(&self, model: &str) -> &'static Api {
-        self.apis.of(model)
+    pub fn api(&self, caller: Dialect, model: &str) -> &'static Api {
+        self.apis.of(caller, model)
     }
 
     /// The health of the provider with this credential, or without any.

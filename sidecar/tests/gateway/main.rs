@@ -6,6 +6,7 @@ mod acceptance;
 mod access;
 mod again;
 mod aws;
+mod bedrock;
 mod clouds;
 mod concurrent;
 mod corpus;

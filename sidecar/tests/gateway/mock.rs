@@ -36,7 +36,7 @@ fn fault(kind: FaultKind) -> FaultDoc {
 
 #[tokio::test]
 async fn answers_in_every_dialect_to_every_caller() {
-    for dialect in ["OpenAI", "Anthropic", "Gemini"] {
+    for dialect in ["OpenAI", "Anthropic", "Gemini", "Bedrock"] {
         let script = MockDoc { reply: Some("I am {{provider}}, as {{model}}".to_owned()), ..speaking(dialect) };
         let running = Running::new(document(1, vec![mock("stage", script)])).await;
         let openai = running.post("/v1/chat/completions", &chat("x")).await.json();
@@ -48,6 +48,9 @@ async fn answers_in_every_dialect_to_every_caller() {
         let body = json!({"contents": [{"role": "user", "parts": [{"text": "hello"}]}]});
         let gemini = running.post("/v1beta/models/x:generateContent", &body).await.json();
         assert_eq!(gemini["candidates"][0]["content"]["parts"][0]["text"], "I am stage, as x", "{dialect}");
+        let body = json!({"messages": [{"role": "user", "content": [{"text": "hello"}]}]});
+        let bedrock = running.post("/model/x/converse", &body).await.json();
+        assert_eq!(bedrock["output"]["message"]["content"][0]["text"], "I am stage, as x", "{dialect}");
         let response = running.post("/v1/chat/completions", &streamed("x")).await.text;
         let words: String = response
             .lines()
@@ -100,7 +103,7 @@ async fn every_fault_fails_over_and_is_recorded() {
         (FaultKind::Hang, "timeout_attempt"),
     ];
     for (kind, word) in cases {
-        for dialect in ["OpenAI", "Anthropic", "Gemini"] {
+        for dialect in ["OpenAI", "Anthropic", "Gemini", "Bedrock"] {
             let mut bad = mock("bad", MockDoc { faults: vec![fault(kind)], ..speaking(dialect) });
             if kind == FaultKind::Hang {
                 bad.timeouts.attempt = Some(300);
@@ -116,7 +119,7 @@ async fn every_fault_fails_over_and_is_recorded() {
 
 #[tokio::test]
 async fn faults_apply_to_streams_before_and_after_content() {
-    for dialect in ["OpenAI", "Anthropic", "Gemini"] {
+    for dialect in ["OpenAI", "Anthropic", "Gemini", "Bedrock"] {
         // Before content: the next provider answers.
         let early = FaultDoc { events: Some(0), status: Some(529), ..fault(FaultKind::ErrorEvent) };
         let bad = mock("bad", MockDoc { faults: vec![early], ..speaking(dialect) });

@@ -4,10 +4,10 @@ use std::io::Write;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use outrigger_llm::Dialect::{self, Anthropic, Gemini, OpenAi};
+use outrigger_llm::Dialect::{self, Anthropic, Bedrock, Gemini, OpenAi};
 
 use crate::upstream::Script;
-use crate::{MIB, Scene, led};
+use crate::{MIB, PROVIDERS, Scene, led};
 
 fn gzip(plain: &[u8], times: usize) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
@@ -31,6 +31,9 @@ fn saying(dialect: Dialect, text: &str) -> String {
         Gemini => {
             format!(r#"{{"candidates":[{{"content":{{"parts":[{{"text":"{text}"}}]}},"finishReason":"STOP"}}]}}"#)
         }
+        Bedrock => format!(
+            r#"{{"output":{{"message":{{"role":"assistant","content":[{{"text":"{text}"}}]}}}},"stopReason":"end_turn"}}"#
+        ),
     }
 }
 
@@ -40,6 +43,9 @@ fn wide(dialect: Dialect, bytes: usize) -> String {
         OpenAi => format!(r#"{{"choices":[{}]}}"#, many(r#"{"message":{"content":"x"}}"#, bytes)),
         Anthropic => format!(r#"{{"type":"message","content":[{}]}}"#, many(r#"{"type":"text","text":"x"}"#, bytes)),
         Gemini => format!(r#"{{"candidates":[{{"content":{{"parts":[{}]}}}}]}}"#, many(r#"{"text":"x"}"#, bytes)),
+        Bedrock => {
+            format!(r#"{{"output":{{"message":{{"content":[{}]}}}}}}"#, many(r#"{"text":"x"}"#, bytes))
+        }
     }
 }
 
@@ -51,6 +57,7 @@ fn event(dialect: Dialect, text: &str) -> String {
             "event: content_block_delta\ndata: {{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{{\"type\":\"text_delta\",\"text\":\"{text}\"}}}}\n\n"
         ),
         Gemini => format!("data: {{\"candidates\":[{{\"content\":{{\"parts\":[{{\"text\":\"{text}\"}}]}}}}]}}\n\n"),
+        Bedrock => panic!("no provider of this dialect is in the policy"),
     }
 }
 
@@ -139,11 +146,13 @@ fn request(caller: Dialect, provider: Dialect, stream: bool) -> (String, Vec<u8>
             format!(r#"{{"model":"m","stream":{stream},"max_tokens":9,"messages":[{{"role":"user","content":"x"}}]}}"#)
         }
         Gemini => r#"{"contents":[{"parts":[{"text":"x"}]}]}"#.to_owned(),
+        Bedrock => r#"{"messages":[{"role":"user","content":[{"text":"x"}]}]}"#.to_owned(),
     };
     let (path, body) = led(caller, provider, body);
-    let path = match stream && caller == Gemini {
-        true => path.replace(":generateContent", ":streamGenerateContent?alt=sse"),
-        false => path,
+    let path = match caller {
+        Gemini if stream => path.replace(":generateContent", ":streamGenerateContent?alt=sse"),
+        Bedrock if stream => path.replace("/converse", "/converse-stream"),
+        _ => path,
     };
     (path, body)
 }
@@ -151,7 +160,7 @@ fn request(caller: Dialect, provider: Dialect, stream: bool) -> (String, Vec<u8>
 #[tokio::test(flavor = "multi_thread")]
 async fn memory_stays_below_the_limit_for_any_answer() {
     let scene = Scene::new().await;
-    for provider in Dialect::ALL {
+    for provider in PROVIDERS {
         for (name, stream, script) in scripts(provider) {
             scene.upstream(provider).play(script);
             for caller in Dialect::ALL {

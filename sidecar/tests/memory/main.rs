@@ -50,6 +50,7 @@ impl Scene {
             Dialect::OpenAi => &self.openai,
             Dialect::Anthropic => &self.anthropic,
             Dialect::Gemini => &self.gemini,
+            Dialect::Bedrock => panic!("no provider of this dialect is in the policy"),
         }
     }
 
@@ -78,7 +79,8 @@ impl Scene {
         for answer in answers {
             let answer = answer.unwrap_or_else(|error| panic!("{name}: {error}"));
             if answer.status >= 400 {
-                assert!(answer.text.contains("\"error\""), "{name}: {}", answer.text);
+                let readable = ["\"error\"", "\"__type\""].iter().any(|key| answer.text.contains(key));
+                assert!(readable, "{name}: {}", answer.text);
             }
             statuses.push(answer.status);
         }
@@ -110,6 +112,9 @@ fn policy(openai: &Upstream, anthropic: &Upstream, gemini: &Upstream) -> Documen
     document
 }
 
+/// The dialects of the providers.
+pub const PROVIDERS: [Dialect; 3] = [Dialect::OpenAi, Dialect::Anthropic, Dialect::Gemini];
+
 /// A short answer of a dialect.
 fn usual(dialect: Dialect) -> &'static str {
     match dialect {
@@ -118,6 +123,9 @@ fn usual(dialect: Dialect) -> &'static str {
         }
         Dialect::Anthropic => {
             r#"{"id":"m","type":"message","role":"assistant","model":"m","content":[{"type":"text","text":"Yes."}],"stop_reason":"end_turn","usage":{"input_tokens":3,"output_tokens":2}}"#
+        }
+        Dialect::Bedrock => {
+            r#"{"output":{"message":{"role":"assistant","content":[{"text":"Yes."}]}},"stopReason":"end_turn","usage":{"inputTokens":3,"outputTokens":2,"totalTokens":5}}"#
         }
         Dialect::Gemini => {
             r#"{"candidates":[{"content":{"role":"model","parts":[{"text":"Yes."}]},"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":3,"candidatesTokenCount":2}}"#
@@ -130,6 +138,7 @@ pub fn name(dialect: Dialect) -> &'static str {
         Dialect::OpenAi => "oai",
         Dialect::Anthropic => "ant",
         Dialect::Gemini => "gem",
+        Dialect::Bedrock => "bed",
     }
 }
 
@@ -140,6 +149,7 @@ pub fn led(caller: Dialect, provider: Dialect, body: String) -> (String, Vec<u8>
         Dialect::OpenAi => ("/v1/chat/completions".to_owned(), named(body, &model)),
         Dialect::Anthropic => ("/v1/messages".to_owned(), named(body, &model)),
         Dialect::Gemini => (format!("/v1beta/models/{model}:generateContent"), body.into_bytes()),
+        Dialect::Bedrock => (format!("/model/{}%2Fm/converse", name(provider)), body.into_bytes()),
     }
 }
 
@@ -186,7 +196,7 @@ async fn ordinary_requests_are_served() {
     let shapes = shapes::all();
     let find = |dialect, name| shapes.iter().find(|shape| (shape.dialect, shape.name) == (dialect, name)).unwrap();
     for caller in Dialect::ALL {
-        for provider in Dialect::ALL {
+        for provider in PROVIDERS {
             let (path, body) = led(caller, provider, find(caller, "a picture").body(7 * 1_000_000));
             assert_eq!(scene.tries(&format!("7 MB picture, {caller} to {provider}"), 1, &path, body).await, [200]);
             let (path, body) = led(caller, provider, shapes::agent(caller, 1_000_000));
@@ -195,8 +205,10 @@ async fn ordinary_requests_are_served() {
             let served = scene.tries(&format!("100 kB, {caller} to {provider}"), 16, &path, body).await;
             assert_eq!(served, [200; 16], "{caller} to {provider}");
         }
-        let (path, body) = led(caller, caller, shapes::agent(caller, 100_000));
-        assert_eq!(scene.tries("100 kB", 64, &path, body).await, [200; 64]);
+        if PROVIDERS.contains(&caller) {
+            let (path, body) = led(caller, caller, shapes::agent(caller, 100_000));
+            assert_eq!(scene.tries("100 kB", 64, &path, body).await, [200; 64]);
+        }
     }
     let (path, body) = led(Dialect::OpenAi, Dialect::OpenAi, find(Dialect::OpenAi, "one long text").body(15 * MIB));
     assert_eq!(scene.tries("15 MiB of text", 1, &path, body).await, [200]);

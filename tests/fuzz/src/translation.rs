@@ -1,10 +1,10 @@
 //! The decoders of each dialect, combined with every encoder.
 
-use outrigger_llm::Dialect::{self, Anthropic, Gemini, OpenAi};
+use outrigger_llm::Dialect::{self, Anthropic, Bedrock, Gemini, OpenAi};
 use outrigger_llm::chat::Part;
-use outrigger_llm::framing::{EventReader, Framing};
+use outrigger_llm::framing::EventReader;
 use outrigger_llm::passthrough::watch::StreamWatch;
-use outrigger_llm::provider::Target;
+use outrigger_llm::provider::{Api, Target};
 use outrigger_llm::{
     Answer, StreamDecoder, StreamEncoder, decode_request, decode_response, encode_request, encode_response,
 };
@@ -24,6 +24,10 @@ pub(crate) fn gemini_request(input: &[u8]) {
     request(Gemini, input);
 }
 
+pub(crate) fn bedrock_request(input: &[u8]) {
+    request(Bedrock, input);
+}
+
 pub(crate) fn openai_response(input: &[u8]) {
     response(OpenAi, input);
 }
@@ -36,6 +40,10 @@ pub(crate) fn gemini_response(input: &[u8]) {
     response(Gemini, input);
 }
 
+pub(crate) fn bedrock_response(input: &[u8]) {
+    response(Bedrock, input);
+}
+
 pub(crate) fn openai_stream(input: &[u8]) {
     stream(OpenAi, input);
 }
@@ -46,6 +54,11 @@ pub(crate) fn anthropic_stream(input: &[u8]) {
 
 pub(crate) fn gemini_stream(input: &[u8]) {
     stream(Gemini, input);
+}
+
+/// The names and data of its events, in the framing of the others.
+pub(crate) fn bedrock_stream(input: &[u8]) {
+    stream(Bedrock, input);
 }
 
 /// A request that is accepted can be encoded in each dialect, or is refused, and the result is accepted there. A
@@ -98,7 +111,7 @@ fn stream(upstream: Dialect, input: &[u8]) {
                 encoder.push(&event, &mut encoded);
             }
         }
-        let (mut reader, mut whole) = (EventReader::new(Framing::Sse), Vec::new());
+        let (mut reader, mut whole) = (EventReader::new(Api::of(caller).framing), Vec::new());
         let encoded = encoded.into();
         reader.push(&encoded, &mut whole);
         assert_eq!(reader.buffered(), 0, "{upstream} to {caller}: no end: {}", String::from_utf8_lossy(&encoded));

@@ -16,6 +16,7 @@ pub(crate) fn script(mock: &MockSpec) -> MockDoc {
             MockDialect::OpenAI => "OpenAI",
             MockDialect::Anthropic => "Anthropic",
             MockDialect::Gemini => "Gemini",
+            MockDialect::Bedrock => "Bedrock",
         }
         .to_owned(),
         reply: mock.reply.clone(),

@@ -109,6 +109,7 @@ fn document(
         proxy: spec.proxy.as_ref().map(|proxy| proxy.url.clone()),
         azure: spec.azure.as_ref().map(cloud::azure),
         vertex: spec.vertex.as_ref().map(cloud::vertex),
+        bedrock: None,
         mock: spec.mock.as_ref().map(mock::script),
         limits,
         fail_open,

@@ -40,7 +40,8 @@ mod tests {
     use serde_json::{Value, json};
 
     use crate::Dialect;
-    use crate::framing::sse::SseReader;
+    use crate::framing::EventReader;
+    use crate::provider::Api;
     use crate::registry::{error_body, error_event};
 
     const REFUSAL: GatewayError<'static> = GatewayError {
@@ -74,6 +75,13 @@ mod tests {
             })
         );
         assert_eq!(
+            parsed(&error_body(Dialect::Bedrock, &REFUSAL)),
+            json!({
+                "message": REFUSAL.message, "__type": "ResourceNotFoundException", "reason": "model_not_found",
+                "requestId": "req-1",
+            })
+        );
+        assert_eq!(
             parsed(&error_body(Dialect::Gemini, &REFUSAL)),
             json!({"error": {
                 "code": 404,
@@ -95,10 +103,8 @@ mod tests {
         let refusal = GatewayError { status: 429, message: "All candidates failed.", attempts: &attempts, ..REFUSAL };
         for dialect in Dialect::ALL {
             let value = parsed(&error_body(dialect, &refusal));
-            assert_eq!(
-                value["error"]["message"],
-                "All candidates failed; tried: a/m: rate_limited, b/m: \"overloaded\"\n"
-            );
+            let message = if dialect == Dialect::Bedrock { &value["message"] } else { &value["error"]["message"] };
+            assert_eq!(message, "All candidates failed; tried: a/m: rate_limited, b/m: \"overloaded\"\n");
         }
         assert_eq!(parsed(&error_body(Dialect::OpenAi, &refusal))["error"]["attempts"], json!(attempts));
     }
@@ -108,10 +114,16 @@ mod tests {
         let refusal = GatewayError { message: "line one\nline two", ..REFUSAL };
         for dialect in Dialect::ALL {
             let mut events = Vec::new();
-            let mut reader = SseReader::default();
+            let mut reader = EventReader::new(Api::of(dialect).framing);
             reader.push(&error_event(dialect, &refusal).into(), &mut events);
             assert_eq!((events.len(), reader.finish()), (1, None));
-            assert_eq!(events[0].name(), if dialect == Dialect::Anthropic { "error" } else { "" });
+            let name = match dialect {
+                Dialect::Anthropic => "error",
+                Dialect::Bedrock => "validationException",
+                Dialect::OpenAi | Dialect::Gemini => "",
+            };
+            assert_eq!(events[0].name(), name);
+            assert_eq!(events[0].is_exception(), dialect == Dialect::Bedrock);
             assert_eq!(events[0].data_bytes().map(<[u8]>::to_vec), Some(error_body(dialect, &refusal)));
         }
     }

@@ -3,6 +3,7 @@
 //! Only [`crate::registry`] names all of them.
 
 pub mod anthropic;
+pub mod bedrock;
 pub mod gemini;
 pub(crate) mod marks;
 pub mod openai_chat;

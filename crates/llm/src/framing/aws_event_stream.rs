@@ -14,6 +14,9 @@ use serde::Serialize;
 use super::FramingError;
 use super::event::{DataPlace, Event};
 
+/// The media type of such a stream.
+pub const CONTENT_TYPE: &str = "application/vnd.amazon.eventstream";
+
 /// The longest message, in bytes.
 pub const MAX_MESSAGE: usize = 8 << 20;
 /// The longest headers of a message, in bytes. AWS has the same bound.
@@ -204,6 +207,14 @@ const TEXT: u8 = 7;
 /// Writes an event.
 pub fn write_event(name: &str, payload: &impl Serialize, out: &mut Vec<u8>) {
     write(&[(":event-type", name), (":content-type", "application/json"), (":message-type", "event")], payload, out);
+}
+
+/// Writes an event whose payload is JSON text. Other text becomes a JSON string.
+pub(super) fn write_text(name: &str, payload: &str, out: &mut Vec<u8>) {
+    match serde_json::from_str::<&serde_json::value::RawValue>(payload) {
+        Ok(payload) => write_event(name, &payload, out),
+        Err(_) => write_event(name, &payload, out),
+    }
 }
 
 /// Writes an exception, which ends a stream: `throttlingException`, for example.

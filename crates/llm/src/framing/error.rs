@@ -15,4 +15,6 @@ pub enum FramingError {
     Checksum,
     #[error("the headers of a message are not valid")]
     Headers,
+    #[error("a chunk contains no event")]
+    Chunk,
 }

@@ -1,7 +1,9 @@
 //! Splits streams into events, and frames events.
 //!
-//! Relays, watchers and decoders know only [`Event`] and [`EventReader`]. Another framing (lines of JSON) is a variant of [`Framing`] and of [`EventReader`], and a file next to `sse.rs`.
+//! Relays, watchers and decoders know only [`Event`] and [`EventReader`]. Another framing (lines of JSON) is a variant of
+//! [`Framing`] and of [`EventReader`], and a file next to `sse.rs`.
 
+pub mod aws_chunks;
 pub mod aws_event_stream;
 mod error;
 mod event;
@@ -20,6 +22,28 @@ pub enum Framing {
     Sse,
     /// Event streams of AWS: binary messages with checksums.
     AwsEventStream,
+    /// Anthropic's events inside of those.
+    AwsChunks,
+}
+
+impl Framing {
+    /// The media type of such a stream.
+    #[must_use]
+    pub const fn content_type(self) -> &'static str {
+        match self {
+            Framing::Sse => "text/event-stream",
+            Framing::AwsEventStream | Framing::AwsChunks => aws_event_stream::CONTENT_TYPE,
+        }
+    }
+
+    /// Writes an event in this framing. `data` is JSON.
+    pub fn write(self, name: &str, data: &str, out: &mut Vec<u8>) {
+        match self {
+            Framing::Sse => sse::write_text(name, data, out),
+            Framing::AwsEventStream => aws_event_stream::write_text(name, data, out),
+            Framing::AwsChunks => aws_chunks::write(&Event::of(name, Some(data)), out),
+        }
+    }
 }
 
 /// Splits a stream into events, chunk by chunk. Buffers at most one unfinished event.
@@ -27,6 +51,7 @@ pub enum Framing {
 pub enum EventReader {
     Sse(sse::SseReader),
     AwsEventStream(aws_event_stream::AwsEventReader),
+    AwsChunks(aws_chunks::AwsChunkReader),
 }
 
 impl EventReader {
@@ -35,6 +60,7 @@ impl EventReader {
         match framing {
             Framing::Sse => EventReader::Sse(sse::SseReader::default()),
             Framing::AwsEventStream => EventReader::AwsEventStream(aws_event_stream::AwsEventReader::default()),
+            Framing::AwsChunks => EventReader::AwsChunks(aws_chunks::AwsChunkReader::default()),
         }
     }
 
@@ -44,6 +70,7 @@ impl EventReader {
         match self {
             EventReader::Sse(reader) => reader.push(chunk, out),
             EventReader::AwsEventStream(reader) => reader.push(chunk, out),
+            EventReader::AwsChunks(reader) => reader.push(chunk, out),
         }
     }
 
@@ -52,6 +79,10 @@ impl EventReader {
         match self {
             EventReader::Sse(reader) => reader.finish(),
             EventReader::AwsEventStream(reader) => {
+                reader.finish();
+                None
+            }
+            EventReader::AwsChunks(reader) => {
                 reader.finish();
                 None
             }
@@ -64,6 +95,7 @@ impl EventReader {
         match self {
             EventReader::Sse(reader) => reader.buffered(),
             EventReader::AwsEventStream(reader) => reader.buffered(),
+            EventReader::AwsChunks(reader) => reader.buffered(),
         }
     }
 
@@ -73,6 +105,7 @@ impl EventReader {
         match self {
             EventReader::Sse(reader) => reader.overflowed().then_some(FramingError::Endless),
             EventReader::AwsEventStream(reader) => reader.failure(),
+            EventReader::AwsChunks(reader) => reader.failure(),
         }
     }
 }

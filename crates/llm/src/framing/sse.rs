@@ -30,6 +30,21 @@ pub(crate) fn write(name: Option<&str>, data: &Value, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\n\n");
 }
 
+/// Writes one event with any text.
+pub(super) fn write_text(name: &str, data: &str, out: &mut Vec<u8>) {
+    if !name.is_empty() {
+        out.extend_from_slice(b"event: ");
+        out.extend_from_slice(name.as_bytes());
+        out.push(b'\n');
+    }
+    for line in data.split('\n') {
+        out.extend_from_slice(b"data: ");
+        out.extend_from_slice(line.as_bytes());
+        out.push(b'\n');
+    }
+    out.push(b'\n');
+}
+
 /// Reads a stream, chunk by chunk. Buffers at most one unfinished block.
 ///
 /// The events do not depend on where chunks end. So a CR that ends both a block and a chunk waits for the next byte: it

@@ -6,14 +6,15 @@ use percent_encoding::percent_decode_str;
 
 use super::{Operation, OperationKind, TABLE};
 use crate::Dialect;
-use crate::Dialect::{Anthropic, Gemini, OpenAi};
+use crate::Dialect::{Anthropic, Bedrock, Gemini, OpenAi};
 use crate::path;
 
 /// Prefixes under which other gateways serve the same paths, and the dialect of each.
-const PREFIXES: [(&str, Option<Dialect>); 6] = [
+const PREFIXES: [(&str, Option<Dialect>); 7] = [
     ("openai", Some(OpenAi)),
     ("anthropic", Some(Anthropic)),
     ("genai", Some(Gemini)),
+    ("bedrock", Some(Bedrock)),
     ("litellm", None),
     ("langchain", None),
     ("pydanticai", None),
@@ -80,7 +81,7 @@ pub fn find(method: &str, path: &str) -> Option<Matched> {
     for operation in TABLE.iter().filter(|operation| operation.method == method) {
         let listing = matches!(operation.kind, OperationKind::ListModels | OperationKind::GetModel);
         // A prefix selects a dialect, and then only that dialect's paths match; every dialect has a list of models.
-        if !listing && dialect.is_some_and(|named| named != operation.dialect) {
+        if !listing && dialect.is_some_and(|named| named != operation.dialect && named != operation.error_dialect()) {
             continue;
         }
         if let Some(model) = match_path(operation.path, rest) {
@@ -100,6 +101,9 @@ pub fn dialect_of(path: &str, hints: Hints) -> Dialect {
     let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
     if let Some((_, Some(dialect))) = PREFIXES.iter().find(|(prefix, _)| *prefix == first) {
         return *dialect;
+    }
+    if path.contains("/model/") || first == "foundation-models" || first == "model" {
+        return Bedrock;
     }
     let google =
         hints.google || ["/v1beta", ":generateContent", "/publishers/google/"].iter().any(|part| path.contains(part));
@@ -144,7 +148,7 @@ fn match_path<'p>(pattern: &str, path: &'p str) -> Option<Option<&'p str>> {
     let rest = path.strip_prefix(before)?;
     // The colon before the verb may be percent-encoded, because some clients encode whole segments.
     let model = match after.strip_prefix(':') {
-        None => rest,
+        None => rest.strip_suffix(after)?,
         Some(verb) => {
             let rest = rest.strip_suffix(verb)?;
             [":", "%3A", "%3a"].iter().find_map(|colon| rest.strip_suffix(colon))?
@@ -269,6 +273,37 @@ mod tests {
             ("POST", "/genai/v1beta/models/g%3AgenerateContent", Some((Gemini, "generate_content", Some("g")))),
             ("POST", "/v1beta/models/m:countTokens", Some((Gemini, "count_tokens", Some("m")))),
             ("POST", "/v1/models/m:embedContent", Some((Gemini, "embeddings", Some("m")))),
+            (
+                "POST",
+                "/model/us.amazon.nova-2-lite-v1%3A0/converse",
+                Some((Bedrock, "converse", Some("us.amazon.nova-2-lite-v1:0"))),
+            ),
+            (
+                "POST",
+                "/model/amazon.nova-pro-v1:0/converse-stream",
+                Some((Bedrock, "converse", Some("amazon.nova-pro-v1:0"))),
+            ),
+            ("POST", "/bedrock/model/openai%2Fgpt-4o/converse", Some((Bedrock, "converse", Some("openai/gpt-4o")))),
+            (
+                "POST",
+                "/model/arn%3Aaws%3Abedrock%3Aeu-west-1%3A123%3Ainference-profile%2Feu.anthropic.claude-x/invoke",
+                Some((
+                    Anthropic,
+                    "invoke_model",
+                    Some("arn:aws:bedrock:eu-west-1:123:inference-profile/eu.anthropic.claude-x"),
+                )),
+            ),
+            (
+                "POST",
+                "/bedrock/model/claude/invoke-with-response-stream",
+                Some((Anthropic, "invoke_model", Some("claude"))),
+            ),
+            ("GET", "/foundation-models", Some((Bedrock, "models", None))),
+            ("GET", "/foundation-models/a/b", Some((Bedrock, "models", Some("a/b")))),
+            ("POST", "/model/m/apply", None),
+            ("POST", "/model//converse", None),
+            ("POST", "/model/../converse", None),
+            ("POST", "/bedrock/v1/messages", None),
             ("GET", "/v1/models", Some((OpenAi, "models", None))),
             ("GET", "/v1/models", Some((OpenAi, "models", None))),
             ("GET", "/v1/models/openai/gpt-4o", Some((OpenAi, "models", Some("openai/gpt-4o")))),

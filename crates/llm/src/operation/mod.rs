@@ -60,6 +60,18 @@ pub enum Meter {
     Free,
 }
 
+/// How a caller gets the events of a streamed answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StreamForm {
+    /// In the framing of its dialect: see [`crate::provider::Api::framing`].
+    #[default]
+    Events,
+    /// As a JSON array: a Gemini caller without `alt=sse`.
+    Array,
+    /// As chunks of an event stream of AWS: Anthropic's events for a caller of `InvokeModelWithResponseStream`.
+    AwsChunks,
+}
+
 /// A row of the table.
 #[derive(Clone, Copy, Debug)]
 pub struct Operation {
@@ -94,5 +106,23 @@ impl Operation {
     #[must_use]
     pub fn is_conversation(&self) -> bool {
         matches!(self.kind, OperationKind::Chat | OperationKind::Responses)
+    }
+
+    /// Whether the path, and not the body, says that the answer is streamed.
+    #[must_use]
+    pub fn streams_by_path(&self) -> bool {
+        matches!(self.dialect, Dialect::Gemini | Dialect::Bedrock) || self.is_invoke_model()
+    }
+
+    /// Whether it is `InvokeModel` of Amazon Bedrock, with a body of Anthropic's.
+    #[must_use]
+    pub fn is_invoke_model(&self) -> bool {
+        self.dialect == Dialect::Anthropic && self.path.starts_with("model/")
+    }
+
+    /// The dialect of errors: AWS's SDKs read AWS's errors, whatever the body.
+    #[must_use]
+    pub fn error_dialect(&self) -> Dialect {
+        if self.is_invoke_model() { Dialect::Bedrock } else { self.dialect }
     }
 }

@@ -28,7 +28,7 @@ const fn row(
     }
 }
 
-use Dialect::{Anthropic, Gemini, OpenAi};
+use Dialect::{Anthropic, Bedrock, Gemini, OpenAi};
 use Meter::{Characters, Free, Images, Seconds, Tokens};
 use ModelLocation::{Field, Form, Nowhere, Path};
 
@@ -98,6 +98,16 @@ pub const TABLE: &[Operation] = &[
     ),
     streaming(row((Anthropic, OperationKind::Chat), "models/*:rawPredict", Path, Tokens, "messages", CHAT)),
     streaming(row((Anthropic, OperationKind::Chat), "models/*:streamRawPredict", Path, Tokens, "messages", CHAT)),
+    // As Amazon Bedrock serves Claude. The answer is framed as AWS does.
+    row((Anthropic, OperationKind::Chat), "model/*/invoke", Path, Tokens, "invoke_model", CHAT),
+    streaming(row(
+        (Anthropic, OperationKind::Chat),
+        "model/*/invoke-with-response-stream",
+        Path,
+        Tokens,
+        "invoke_model",
+        CHAT,
+    )),
     row((Gemini, OperationKind::Chat), "models/*:generateContent", Path, Tokens, "generate_content", CHAT),
     streaming(row(
         (Gemini, OperationKind::Chat),
@@ -131,6 +141,30 @@ pub const TABLE: &[Operation] = &[
         "count_tokens",
         both(RequestType::CountTokens),
     ),
+    row((Bedrock, OperationKind::Chat), "model/*/converse", Path, Tokens, "converse", CHAT),
+    streaming(row((Bedrock, OperationKind::Chat), "model/*/converse-stream", Path, Tokens, "converse", CHAT)),
+    Operation {
+        method: "GET",
+        ..row(
+            (Bedrock, OperationKind::ListModels),
+            "foundation-models",
+            Nowhere,
+            Free,
+            "models",
+            both(RequestType::ListModels),
+        )
+    },
+    Operation {
+        method: "GET",
+        ..row(
+            (Bedrock, OperationKind::GetModel),
+            "foundation-models/*",
+            Path,
+            Free,
+            "models",
+            both(RequestType::ListModels),
+        )
+    },
 ];
 
 const fn streaming(row: Operation) -> Operation {

@@ -13,12 +13,13 @@ pub enum Caching {
     Hour,
 }
 
-const KEY: &[u8] = b"\"cache_control\"";
+/// The keys of such a mark, and the type that asks for it: Anthropic's and Bedrock's.
+const MARKS: [(&[u8], &str); 2] = [(b"\"cache_control\"", "ephemeral"), (b"\"cachePoint\"", "default")];
 /// The most bytes of a `cache_control` that are read: they may be nested.
 const LONGEST: usize = 256;
 
 impl Scanned {
-    /// The longest time that a `cache_control` in the body asks for, anywhere in it.
+    /// The longest time that a `cache_control` or a `cachePoint` in the body asks for, anywhere in it.
     ///
     /// The bytes are searched, not parsed. Inside a text the quotes are escaped, so text about caching does not count.
     #[must_use]
@@ -31,8 +32,10 @@ impl Scanned {
         }
         let body = &*without_ascii_escapes(body);
         let mut longest = None;
-        for at in memmem::find_iter(body, KEY) {
-            let rest = body[at + KEY.len()..].trim_ascii_start();
+        let places =
+            MARKS.iter().flat_map(|(key, kind)| memmem::find_iter(body, key).map(move |at| (at + key.len(), *kind)));
+        for (at, kind) in places {
+            let rest = body[at..].trim_ascii_start();
             let Some(value) = rest.strip_prefix(b":") else { continue };
             // One or two words. How a provider reads a longer value is unknown, so it counts as the expensive one.
             let looked_at = value.get(..LONGEST).unwrap_or(value);
@@ -42,7 +45,7 @@ impl Scanned {
                 Some(Err(error)) if error.is_eof() && looked_at.len() < value.len() => return Some(Caching::Hour),
                 _ => continue,
             };
-            if control.kind == "ephemeral" {
+            if control.kind == kind {
                 let hour = control.ttl.as_deref() == Some("1h");
                 longest = longest.max(Some(if hour { Caching::Hour } else { Caching::FiveMinutes }));
             }
@@ -71,6 +74,8 @@ mod tests {
             (r#"{"cache_control":{"type":"ephemeral"}}"#, Some(Caching::FiveMinutes)),
             (r#"{"cache_control" : {"ttl":"5m","type":"ephemeral"}}"#, Some(Caching::FiveMinutes)),
             (r#"{"cache_control":null}"#, None),
+            (r#"{"system":[{"text":"x"},{"cachePoint":{"type":"default"}}]}"#, Some(Caching::FiveMinutes)),
+            (r#"{"messages":[{"content":[{"cachePoint":{"type":"default","ttl":"1h"}}]}]}"#, Some(Caching::Hour)),
             (r#"{"required":["cache_control"],"x":{"cache_control":{"type":"string"}}}"#, None),
             (
                 r#"{"system":[{"cache_control":{"type":"ephemeral","ttl":"1h"}}],"tools":[{"cache_control":{"type":"ephemeral"}}]}"#,

@@ -108,16 +108,24 @@ impl Scanned {
         let mut needs = Needs::PROMPT_CACHING.when(cached);
         let turns = match operation.dialect {
             Dialect::OpenAi if operation.kind == OperationKind::Responses => Field::Input,
-            Dialect::OpenAi | Dialect::Anthropic => Field::Messages,
+            Dialect::OpenAi | Dialect::Anthropic | Dialect::Bedrock => Field::Messages,
             Dialect::Gemini => Field::Contents,
         };
-        needs |= value(turns).map_or(Needs::default(), |turns| parts::needs(&without_ascii_escapes(turns.as_bytes())));
+        needs |= value(turns).map_or(Needs::default(), |turns| {
+            parts::needs(&without_ascii_escapes(turns.as_bytes()), operation.dialect == Dialect::Bedrock)
+        });
         needs |= Needs::TOOLS.when(value(Field::Tools).is_some_and(|raw| declares(operation.dialect, raw)));
         if operation.dialect == Dialect::Gemini {
             return needs | value(Field::GenerationConfig).map_or(Needs::default(), generation);
         }
         let of = |field, key| value(field).and_then(|raw| member(raw, key));
         let object = |raw: Option<&str>| raw.is_some_and(|raw| raw.starts_with('{'));
+        if operation.dialect == Dialect::Bedrock {
+            let tools = of(Field::ToolConfig, "tools").and_then(raw::length) > Some(0);
+            let schema = object(of(Field::TextOutput, "textFormat"));
+            let extra = value(Field::AdditionalModelRequestFields).map_or(Needs::default(), model_fields);
+            return needs | Needs::TOOLS.when(tools) | Needs::STRUCTURED_OUTPUTS.when(schema) | extra;
+        }
         let schema = is(of(Field::ResponseFormat, "type"), "json_schema")
             || is(of(Field::Text, "format").and_then(|format| member(format, "type")), "json_schema")
             || object(of(Field::OutputConfig, "format"))
@@ -133,6 +141,16 @@ impl Scanned {
         let speaks = value(Field::Modalities).is_some_and(|raw| holds(raw, |word| is(Some(word), "audio")));
         needs | Needs::STRUCTURED_OUTPUTS.when(schema) | Needs::REASONING.when(thinks) | Needs::AUDIO.when(speaks)
     }
+}
+
+/// The needs of Bedrock's `additionalModelRequestFields`.
+fn model_fields(extra: &str) -> Needs {
+    let on = |key| {
+        let kind = member(extra, key).and_then(|config| member(config, "type"));
+        is(kind, "enabled") || is(kind, "adaptive")
+    };
+    let thinks = ["thinking", "reasoning_config", "reasoningConfig"].into_iter().any(on);
+    Needs::REASONING.when(thinks || member(extra, "reasoning_effort").is_some_and(|raw| raw.starts_with('"')))
 }
 
 /// Whether a list contains an element that matches.
@@ -191,6 +209,7 @@ mod tests {
         const RESPONSES: &str = "/v1/responses";
         const MESSAGES: &str = "/v1/messages";
         const GEMINI: &str = "/v1beta/models/m:generateContent";
+        const CONVERSE: &str = "/model/m/converse";
         for (path, body, expected) in [
             (CHAT, r#"{"messages":[{"role":"user","content":"a picture: image_url"}]}"#, &[][..]),
             (CHAT, r#"{"messages":[{"content":[{"type":"image_url","image_url":{"url":"u"}}]}]}"#, &["Vision"]),
@@ -282,6 +301,39 @@ mod tests {
                 r#"{"cachedContent":"c","generationConfig":{"responseModalities":["AUDIO"]}}"#,
                 &["PromptCaching", "Audio"],
             ),
+            (CONVERSE, r#"{"messages":[{"content":[{"text":"image"},{"image":{"format":"png"}}]}]}"#, &["Vision"]),
+            (CONVERSE, r#"{"messages":[{"content":[{"document":{"format":"txt","source":{"text":"x"}}}]}]}"#, &[]),
+            (
+                CONVERSE,
+                r#"{"messages":[{"content":[{"document":{"format":"txt","source":{"content":[{"text":"x"}]}}}]}]}"#,
+                &[],
+            ),
+            (
+                CONVERSE,
+                r#"{"messages":[{"content":[{"document":{"format":"pdf","source":{"bytes":"AA"}}},{"audio":{}}]}]}"#,
+                &["Audio", "Files"],
+            ),
+            (
+                CONVERSE,
+                r#"{"messages":[{"content":[{"toolUse":{"input":{"image":{}}}},{"toolResult":{"content":[{"json":{"image":{}}}]}}]}]}"#,
+                &[],
+            ),
+            (
+                CONVERSE,
+                r#"{"messages":[{"content":[{"toolResult":{"content":[{"image":{}},{"cachePoint":{"type":"default"}}]}}]}]}"#,
+                &["Vision", "PromptCaching"],
+            ),
+            (
+                CONVERSE,
+                r#"{"toolConfig":{"tools":[{}]},"outputConfig":{"textFormat":{}},"additionalModelRequestFields":{"thinking":{"type":"enabled"}}}"#,
+                &["Tools", "Reasoning", "StructuredOutputs"],
+            ),
+            (
+                CONVERSE,
+                r#"{"toolConfig":{"tools":[]},"additionalModelRequestFields":{"reasoningConfig":{"type":"disabled"}}}"#,
+                &[],
+            ),
+            (CONVERSE, r#"{"additionalModelRequestFields":{"reasoning_effort":"low"}}"#, &["Reasoning"]),
             ("/v1/embeddings", r#"{"input":"x"}"#, &["Embeddings"]),
             ("/v1/audio/speech", r#"{"input":"x"}"#, &["Audio"]),
             ("/v1/images/generations", r#"{"prompt":"x"}"#, &[]),

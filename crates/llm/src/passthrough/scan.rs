@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `field` | the keys |
 //! | `members` | keys, and the shapes of values |
-//! | `generation` | Gemini's `generationConfig`, whose members are read |
+//! | `generation` | Gemini's `generationConfig` and Bedrock's `inferenceConfig`, whose members are read |
 //! | `cap` | the limit of an answer's length, and the number of answers |
 //! | `thinking` | thinking budgets that must stay below a limit |
 //! | `edit` | all edits of a body in the caller's own dialect |
@@ -29,11 +29,11 @@ use std::ops::Range;
 use serde::Deserialize;
 use thiserror::Error;
 
-pub use edit::{BodyPiece, Cap, Edits};
+pub use edit::{BetaField, BodyPiece, Cap, Edits};
 pub(crate) use field::Field;
 
 use field::Member;
-use generation::GenerationConfig;
+use generation::{ConfigKeys, GenerationConfig};
 use members::{boolean, differs_in_case, short, whole};
 
 use crate::json::raw::{self, unescape};
@@ -91,10 +91,11 @@ pub struct Scanned {
     /// `service_tier` in lower case, or a faster `speed`, which Anthropic has too: a different price.
     pub service_tier: Option<String>,
     /// The values of the fields that limit an answer, in the order of [`CapField`].
-    caps: [Option<u64>; 4],
+    caps: [Option<u64>; 5],
     n: Option<u64>,
     best_of: Option<u64>,
     generation: Option<GenerationConfig>,
+    inference: Option<GenerationConfig>,
     /// The members that were read, in the body's order.
     places: Vec<Member>,
     /// Whether Google's keys are spelled with underscores in this body.
@@ -188,7 +189,9 @@ impl<'a> BodyReading<'a> {
             Field::Messages | Field::Contents | Field::Input => opening[1] = Some(raw),
             Field::Background => scanned.background = !matches!(raw, "false" | "null"),
             Field::ServiceTier => {
-                scanned.service_tier = short(raw, "service_tier")?.map(|word| word.to_ascii_lowercase());
+                // Bedrock's is an object.
+                let word = raw::member(raw, "type").unwrap_or(raw);
+                scanned.service_tier = short(word, "service_tier")?.map(|word| word.to_ascii_lowercase());
             }
             Field::Speed => *speed = short(raw, "speed")?.filter(|word| word != "standard"),
             Field::N => scanned.n = whole(raw),
@@ -196,7 +199,12 @@ impl<'a> BodyReading<'a> {
             Field::MaxCompletionTokens => scanned.caps[CapField::MaxCompletionTokens as usize] = whole(raw),
             Field::MaxTokens => scanned.caps[CapField::MaxTokens as usize] = whole(raw),
             Field::MaxOutputTokens => scanned.caps[CapField::MaxOutputTokens as usize] = whole(raw),
-            Field::GenerationConfig => scanned.generation = GenerationConfig::read(raw, value_at.start)?,
+            Field::GenerationConfig => {
+                scanned.generation = GenerationConfig::read(raw, value_at.start, ConfigKeys::GENERATION)?;
+            }
+            Field::InferenceConfig => {
+                scanned.inference = GenerationConfig::read(raw, value_at.start, ConfigKeys::INFERENCE)?;
+            }
             _ => {}
         }
         scanned.snake_case |= Field::name(&key) != key;
@@ -208,14 +216,28 @@ impl<'a> BodyReading<'a> {
         let BodyReading { mut scanned, opening, speed, .. } = self;
         scanned.service_tier = speed.or(scanned.service_tier);
         // Zero is unset in proto.
-        let generation = scanned.generation.as_ref().and_then(|generation| generation.cap).filter(|cap| *cap > 0);
-        scanned.caps[CapField::Generation as usize] = generation;
+        let cap = |config: &Option<GenerationConfig>| config.as_ref()?.cap.filter(|cap| *cap > 0);
+        scanned.caps[CapField::Generation as usize] = cap(&scanned.generation);
+        scanned.caps[CapField::Inference as usize] = cap(&scanned.inference);
         scanned.conversation = opening[1].and_then(|turns| conversation(opening[0], turns));
         scanned
     }
 }
 
 impl Scanned {
+    /// Whether the body is written for a server of Claude that reads the model in the path.
+    #[must_use]
+    pub fn has_anthropic_version(&self) -> bool {
+        self.place(Field::AnthropicVersion).is_some()
+    }
+
+    /// The features that `anthropic_beta` in the body asks for.
+    #[must_use]
+    pub fn betas(&self, body: &[u8]) -> Vec<String> {
+        let raw = self.value(body, Field::AnthropicBeta);
+        raw.and_then(|raw| serde_json::from_str(raw).ok()).unwrap_or_default()
+    }
+
     fn place(&self, field: Field) -> Option<&Member> {
         self.places.iter().find(|member| member.field == field)
     }

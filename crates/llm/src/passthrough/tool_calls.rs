@@ -6,6 +6,7 @@
 //! Responses   input[] {type: function_call, name, arguments: "JSON"}, {type: custom_tool_call, name, input}
 //! Anthropic   messages[].content[] {type: tool_use, name, input: JSON}
 //! Gemini      contents[].parts[].functionCall {name, args: JSON}
+//! Bedrock     messages[].content[].toolUse {name, input: JSON}
 //! ```
 //! Two calls are the same if they name the same tool and their arguments are the same JSON. White space, the order of members
 //! and the spelling of numbers and characters make no difference. For a tool without parameters, no arguments, `null`, an empty
@@ -114,7 +115,9 @@ impl<'de> Visitor<'de> for Reader<'_> {
             let next = match (self.place, &*key) {
                 (BodyPlace::Body, "messages" | "contents" | "input") => Some(BodyPlace::Items),
                 (BodyPlace::Item, "tool_calls" | "content" | "parts") => Some(BodyPlace::Items),
-                (BodyPlace::Item, "function" | "custom" | "functionCall" | "function_call") => Some(BodyPlace::Call),
+                (BodyPlace::Item, "function" | "custom" | "functionCall" | "function_call" | "toolUse") => {
+                    Some(BodyPlace::Call)
+                }
                 _ => None,
             };
             match (self.place, &*key) {

@@ -9,6 +9,7 @@ use std::borrow::Cow;
 
 use super::observation::{Observation, Parsed};
 use crate::Format;
+use crate::format::bedrock::watch as bedrock;
 use crate::framing::Event;
 use crate::json::lenient;
 use crate::registry::StreamWatcher;
@@ -35,6 +36,10 @@ impl StreamWatch {
     /// Reads the next event. Blocks without data are ignored.
     pub fn observe(&mut self, event: &Event) -> Observation {
         let data = event.data().unwrap_or_else(|| Cow::Borrowed(bare(event)));
+        if event.is_exception() {
+            let error = Some(bedrock::exception(event.name(), &data));
+            return Observation { error, ..Observation::default() };
+        }
         let (name, data) = (event.name(), data.trim());
         if data.is_empty() {
             return Observation::default();

@@ -20,7 +20,7 @@ pub struct Api {
     pub body_version: Option<&'static str>,
 }
 
-/// The APIs of one server: which one a request speaks depends on its model.
+/// The APIs of one server: which one a request speaks depends on its model, and on the caller if several serve it.
 #[derive(Clone, Copy, Debug)]
 pub struct Apis {
     pub usual: &'static Api,
@@ -36,14 +36,17 @@ impl Apis {
     }
 
     /// The API for a model, by the name that the server is sent: `claude-sonnet-4-5`,
-    /// `publishers/anthropic/models/claude-sonnet-4-5`.
+    /// `publishers/anthropic/models/claude-sonnet-4-5`, `us.anthropic.claude-sonnet-4-5-20250929-v1:0`.
     #[must_use]
-    pub fn of(&self, upstream_model: &str) -> &'static Api {
-        if self.by_model.is_empty() {
+    pub fn of(&self, caller: Dialect, upstream_model: &str) -> &'static Api {
+        // Converse serves all models, so its callers need no other API.
+        if self.by_model.is_empty() || caller == self.usual.dialect && self.usual.url == UrlLayout::Converse {
             return self.usual;
         }
         let name = upstream_model.rsplit('/').next().unwrap_or_default();
-        self.by_model.iter().find(|(word, _)| name.starts_with(word)).map_or(self.usual, |(_, api)| api)
+        // AWS writes region and vendor before the name.
+        let begins = |word: &str| name.split('.').any(|part| part.starts_with(word));
+        self.by_model.iter().find(|(word, _)| begins(word)).map_or(self.usual, |(_, api)| api)
     }
 }
 
@@ -86,10 +89,38 @@ pub const GEMINI: Api = Api {
     body_version: None,
 };
 
+/// Amazon Bedrock's `Converse`: the model is in the path.
+pub const BEDROCK: Api = Api {
+    dialect: Dialect::Bedrock,
+    format: Format::Bedrock,
+    url: UrlLayout::Converse,
+    framing: Framing::AwsEventStream,
+    header: None,
+    body_version: None,
+};
+
+/// Anthropic's API as Amazon Bedrock serves it, by `InvokeModel`: the model is in the path, the version in the body.
+pub const BEDROCK_CLAUDE: Api = Api {
+    url: UrlLayout::InvokeModel,
+    framing: Framing::AwsChunks,
+    header: None,
+    body_version: Some("bedrock-2023-05-31"),
+    ..ANTHROPIC
+};
+
 /// Gemini's API as Vertex AI serves it.
 pub const VERTEX_GEMINI: Api = Api { url: UrlLayout::VertexGemini, ..GEMINI };
 
 impl Api {
+    /// The API whose errors it sends.
+    #[must_use]
+    pub const fn error_dialect(&self) -> Dialect {
+        match self.url {
+            UrlLayout::InvokeModel => Dialect::Bedrock,
+            _ => self.dialect,
+        }
+    }
+
     /// The API of the vendor of a dialect.
     #[must_use]
     pub const fn of(dialect: Dialect) -> &'static Api {
@@ -97,6 +128,7 @@ impl Api {
             Dialect::OpenAi => &OPENAI,
             Dialect::Anthropic => &ANTHROPIC,
             Dialect::Gemini => &GEMINI,
+            Dialect::Bedrock => &BEDROCK,
         }
     }
 }

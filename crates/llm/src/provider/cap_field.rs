@@ -11,4 +11,6 @@ pub enum CapField {
     MaxOutputTokens,
     /// `generationConfig.maxOutputTokens` of Gemini.
     Generation,
+    /// `inferenceConfig.maxTokens` of Bedrock.
+    Inference,
 }

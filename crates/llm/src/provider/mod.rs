@@ -20,7 +20,7 @@ mod table;
 mod target;
 mod url;
 
-pub use api::{Api, Apis};
+pub use api::{Api, Apis, BEDROCK, BEDROCK_CLAUDE};
 pub use auth::Auth;
 pub use cap_field::CapField;
 pub use chat_quirks::{AcceptedFields, ChatQuirks, ToolCallIds};

@@ -25,17 +25,17 @@ pub struct Target<'a> {
 pub struct FitKey(Format, &'static str);
 
 impl<'a> Target<'a> {
-    /// A model of a provider. `mock` is the dialect of a provider that has none of its own.
+    /// A model of a provider, for a caller of `dialect`. A provider that has no dialect of its own has the same one.
     #[must_use]
-    pub fn new(provider: &'static ProviderType, mock: Dialect, model: &'a str) -> Self {
-        Target { provider, api: provider.apis(mock).of(model), model }
+    pub fn new(provider: &'static ProviderType, dialect: Dialect, model: &'a str) -> Self {
+        Target { provider, api: provider.apis(dialect).of(dialect, model), model }
     }
 
     /// A model of the vendor whose own API a dialect is.
     #[must_use]
     pub fn vendor(dialect: Dialect, model: &'a str) -> Self {
         let own = |provider: &&ProviderType| provider.api.is_some_and(|api| api.dialect == dialect);
-        Target::new(TYPES.iter().find(own).unwrap_or(&UNKNOWN), dialect, model)
+        Target { provider: TYPES.iter().find(own).unwrap_or(&UNKNOWN), api: Api::of(dialect), model }
     }
 
     #[must_use]

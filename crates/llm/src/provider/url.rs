@@ -23,6 +23,10 @@ pub enum UrlLayout {
     VertexGemini,
     /// `publishers/anthropic/models/NAME:rawPredict`; the body says whether the answer is streamed, and so does the path.
     VertexClaude,
+    /// `model/NAME/converse`.
+    Converse,
+    /// `model/NAME/invoke`; the path says whether the answer is streamed.
+    InvokeModel,
 }
 
 impl UrlLayout {
@@ -40,7 +44,7 @@ impl UrlLayout {
             (UrlLayout::VertexClaude, OperationKind::CountTokens, _) => {
                 Ok(UpstreamPath::fixed("publishers/anthropic/models/count-tokens:rawPredict"))
             }
-            (UrlLayout::VertexClaude, ..) => self.chat(model, stream),
+            (UrlLayout::VertexClaude | UrlLayout::Converse | UrlLayout::InvokeModel, ..) => self.chat(model, stream),
             (UrlLayout::Gemini, _, Some((_, verb))) => UpstreamPath::gemini(model, verb),
             (UrlLayout::VertexGemini, _, Some((_, verb))) => UpstreamPath::vertex("google", model, verb),
             (UrlLayout::AzureDeployments, kind, _) if names_deployment(kind) => {
@@ -85,6 +89,14 @@ impl UrlLayout {
             UrlLayout::AzureDeployments => UpstreamPath::deployment(model, CHAT),
             UrlLayout::VertexGemini => UpstreamPath::vertex("google", model, generate),
             UrlLayout::VertexClaude => UpstreamPath::vertex("anthropic", model, predict),
+            UrlLayout::Converse => {
+                let verb = if stream { "/converse-stream" } else { "/converse" };
+                Ok(UpstreamPath::with("model/", &PathSegment::encode(model)?, verb))
+            }
+            UrlLayout::InvokeModel => {
+                let verb = if stream { "/invoke-with-response-stream" } else { "/invoke" };
+                Ok(UpstreamPath::with("model/", &PathSegment::encode(model)?, verb))
+            }
         }
     }
 
@@ -98,7 +110,9 @@ impl UrlLayout {
             | UrlLayout::Perplexity
             | UrlLayout::Anthropic
             | UrlLayout::AzureDeployments
-            | UrlLayout::VertexClaude => None,
+            | UrlLayout::VertexClaude
+            | UrlLayout::Converse
+            | UrlLayout::InvokeModel => None,
         }
     }
 }

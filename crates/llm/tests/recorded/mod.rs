@@ -21,6 +21,8 @@ pub struct Exchange {
     pub kind: String,
     pub resp_headers: Option<BTreeMap<String, String>>,
     pub body: Option<String>,
+    /// Of a body that is no text.
+    pub body_b64: Option<String>,
     pub path: String,
     pub req: Option<serde_json::Value>,
 }

@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each test that has this file uses some of it")]
 
-use outrigger_llm::Dialect::{self, Anthropic, Gemini, OpenAi};
+use outrigger_llm::Dialect::{self, Anthropic, Bedrock, Gemini, OpenAi};
 
 /// A body of one shape.
 pub struct Shape {
@@ -23,6 +23,7 @@ impl Shape {
             OpenAi => "/v1/chat/completions".to_owned(),
             Anthropic => "/v1/messages".to_owned(),
             Gemini => format!("/v1beta/models/{model}:generateContent"),
+            Bedrock => format!("/model/{model}/converse"),
         }
     }
 }
@@ -33,6 +34,7 @@ fn around(dialect: Dialect) -> (&'static str, &'static str) {
         OpenAi => (r#"{"model":"m","messages":["#, "]}"),
         Anthropic => (r#"{"model":"m","max_tokens":10,"messages":["#, "]}"),
         Gemini => (r#"{"contents":["#, "]}"),
+        Bedrock => (r#"{"messages":["#, "]}"),
     }
 }
 
@@ -41,6 +43,7 @@ fn turn(dialect: Dialect) -> &'static str {
     match dialect {
         OpenAi | Anthropic => r#"{"role":"user","content":"x"}"#,
         Gemini => r#"{"role":"user","parts":[{"text":"x"}]}"#,
+        Bedrock => r#"{"role":"user","content":[{"text":"x"}]}"#,
     }
 }
 
@@ -120,6 +123,16 @@ pub fn all() -> Vec<Shape> {
         shape("fields that nobody knows", OpenAi, |bytes| with_member(OpenAi, &members("0", bytes))),
         shape("fields that nobody knows", Anthropic, |bytes| with_member(Anthropic, &members("0", bytes))),
         shape("fields that nobody knows", Gemini, |bytes| with_member(Gemini, &members("0", bytes))),
+        shape("fields that nobody knows", Bedrock, |bytes| with_member(Bedrock, &members("0", bytes))),
+        shape("fields of a model", Bedrock, |bytes| {
+            with_member(Bedrock, &format!(r#""additionalModelRequestFields":{{{}}}"#, members("0", bytes)))
+        }),
+        shape("tools of one configuration", Bedrock, |bytes| {
+            with_member(
+                Bedrock,
+                &format!(r#""toolConfig":{{"tools":[{}]}}"#, many(r#"{"toolSpec":{"name":"f"}}"#, bytes)),
+            )
+        }),
         shape("one field with a long name", OpenAi, |bytes| {
             with_member(OpenAi, &format!("\"{}\":1", "k".repeat(bytes)))
         }),
@@ -159,6 +172,7 @@ pub fn all() -> Vec<Shape> {
                     OpenAi => format!(r#"{{"role":"assistant","tool_calls":[{{"id":"c","type":"function","function":{{"name":"f","arguments":" {{\"a\":[{inner}]}}"}}}}]}},{{"role":"tool","tool_call_id":"c","content":"\u007b\"a\":[{inner}]}}"}}"#),
                     Anthropic => format!(r#"{{"role":"assistant","content":[{{"type":"tool_use","id":"c","name":"f","input":{{"a":[{inner}]}}}}]}},{{"role":"user","content":[{{"type":"tool_result","tool_use_id":"c","content":"{{\"a\":[{inner}]}}"}}]}}"#),
                     Gemini => format!(r#"{{"role":"model","parts":[{{"functionCall":{{"name":"f","args":{{"a":[{inner}]}}}}}}]}}"#),
+                    Bedrock => format!(r#"{{"role":"assistant","content":[{{"toolUse":{{"toolUseId":"c","name":"f","input":{{"a":[{inner}]}}}}}}]}},{{"role":"user","content":[{{"toolResult":{{"toolUseId":"c","content":[{{"json":[{inner}]}}]}}}}]}}"#),
                 };
                 format!("{open}{},{call}{close}", turn(dialect))
             }),
@@ -167,6 +181,7 @@ pub fn all() -> Vec<Shape> {
                 let call = match dialect {
                     OpenAi => format!(r#"{{"role":"assistant","tool_calls":[{}]}}"#, many(r#"{"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}"#, bytes)),
                     Anthropic => format!(r#"{{"role":"assistant","content":[{}]}}"#, many(r#"{"type":"tool_use","id":"c","name":"f","input":{}}"#, bytes)),
+                    Bedrock => format!(r#"{{"role":"assistant","content":[{}]}}"#, many(r#"{"toolUse":{"toolUseId":"c","name":"f","input":{}}}"#, bytes)),
                     Gemini => format!(r#"{{"role":"model","parts":[{}]}},{{"role":"user","parts":[{}]}}"#, many(r#"{"functionCall":{"name":"f"}}"#, bytes / 2), many(r#"{"functionResponse":{"name":"f"}}"#, bytes / 2)),
                 };
                 format!("{open}{},{call}{close}", turn(dialect))
@@ -175,6 +190,7 @@ pub fn all() -> Vec<Shape> {
                 let (open, close) = around(dialect);
                 let (content, part) = match dialect {
                     Gemini => ("parts", r#"{"text":""}"#),
+                    Bedrock => ("content", r#"{"text":""}"#),
                     _ => ("content", r#"{"type":"text","text":""}"#),
                 };
                 format!(r#"{open}{{"role":"user","{content}":[{}]}}{close}"#, many(part, bytes))
@@ -184,6 +200,7 @@ pub fn all() -> Vec<Shape> {
                 let words = "The quick brown fox\\n\\\"jumps\\\". ".repeat(bytes / 32);
                 match dialect {
                     Gemini => format!(r#"{open}{{"role":"user","parts":[{{"text":"{words}"}}]}}{close}"#),
+                    Bedrock => format!(r#"{open}{{"role":"user","content":[{{"text":"{words}"}}]}}{close}"#),
                     _ => format!(r#"{open}{{"role":"user","content":"{words}"}}{close}"#),
                 }
             }),
@@ -194,6 +211,7 @@ pub fn all() -> Vec<Shape> {
                     OpenAi => format!(r#""content":[{{"type":"image_url","image_url":{{"url":"data:image/png;base64,{data}"}}}}]"#),
                     Anthropic => format!(r#""content":[{{"type":"image","source":{{"type":"base64","media_type":"image/png","data":"{data}"}}}}]"#),
                     Gemini => format!(r#""parts":[{{"inlineData":{{"mimeType":"image/png","data":"{data}"}}}}]"#),
+                    Bedrock => format!(r#""content":[{{"image":{{"format":"png","source":{{"bytes":"{data}"}}}}}}]"#),
                 };
                 format!(r#"{open}{{"role":"user",{part}}}{close}"#)
             }),
@@ -217,6 +235,7 @@ pub fn agent(dialect: Dialect, bytes: usize) -> String {
             OpenAi => format!(r#"{{"type":"function","function":{{"name":"tool{tool}","description":"Reads.","parameters":{schema}}}}}"#),
             Anthropic => format!(r#"{{"name":"tool{tool}","description":"Reads.","input_schema":{schema}}}"#),
             Gemini => format!(r#"{{"name":"tool{tool}","description":"Reads.","parametersJsonSchema":{schema}}}"#),
+            Bedrock => format!(r#"{{"toolSpec":{{"name":"tool{tool}","description":"Reads.","inputSchema":{{"json":{schema}}}}}}}"#),
         });
     }
     let mut length = 0;
@@ -227,6 +246,9 @@ pub fn agent(dialect: Dialect, bytes: usize) -> String {
             ),
             Anthropic => format!(
                 r#"{{"role":"user","content":"Go on."}},{{"role":"assistant","content":[{{"type":"text","text":"I look."}},{{"type":"tool_use","id":"toolu_{step}","name":"tool1","input":{{"path":"src/{step}.rs"}}}}]}},{{"role":"user","content":[{{"type":"tool_result","tool_use_id":"toolu_{step}","content":"{text}"}}]}}"#
+            ),
+            Bedrock => format!(
+                r#"{{"role":"user","content":[{{"text":"Go on."}}]}},{{"role":"assistant","content":[{{"text":"I look."}},{{"toolUse":{{"toolUseId":"t{step}","name":"tool1","input":{{"path":"src/{step}.rs"}}}}}}]}},{{"role":"user","content":[{{"toolResult":{{"toolUseId":"t{step}","content":[{{"text":"{text}"}}]}}}}]}}"#
             ),
             Gemini => format!(
                 r#"{{"role":"user","parts":[{{"text":"Go on."}}]}},{{"role":"model","parts":[{{"text":"I look."}},{{"functionCall":{{"id":"c{step}","name":"tool1","args":{{"path":"src/{step}.rs"}}}}}}]}},{{"role":"user","parts":[{{"functionResponse":{{"id":"c{step}","name":"tool1","response":{{"output":"{text}"}}}}}}]}}"#
@@ -241,6 +263,7 @@ pub fn agent(dialect: Dialect, bytes: usize) -> String {
     let (open, close) = around(dialect);
     let tools = match dialect {
         Gemini => format!(r#""tools":[{{"functionDeclarations":[{}]}}]"#, tools.join(",")),
+        Bedrock => format!(r#""toolConfig":{{"tools":[{}]}}"#, tools.join(",")),
         _ => format!(r#""tools":[{}]"#, tools.join(",")),
     };
     format!("{open}{}],{tools}{}", turns.join(","), &close[1..])

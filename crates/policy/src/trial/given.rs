@@ -77,7 +77,7 @@ impl GatewayState for TrialState<'_> {
             ("Mock", Some(mock)) => mock.dialect.as_str(),
             (kind, _) => kind,
         };
-        let of_openai = !matches!(dialect, "Anthropic" | "Gemini");
+        let of_openai = !matches!(dialect, "Anthropic" | "Gemini" | "Bedrock");
         let fits = match self.request_type {
             RequestType::ChatCompletion
             | RequestType::ChatCompletionStream
@@ -85,7 +85,7 @@ impl GatewayState for TrialState<'_> {
             | RequestType::ResponsesStream
             | RequestType::CountTokens
             | RequestType::ListModels => true,
-            RequestType::Embedding => dialect != "Anthropic",
+            RequestType::Embedding => !matches!(dialect, "Anthropic" | "Bedrock"),
             _ => of_openai,
         };
         // The names of operations.

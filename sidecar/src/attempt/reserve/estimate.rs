@@ -54,7 +54,7 @@ impl AttemptEstimate {
             counted.retain(|counted| counted.unit == Unit::Requests);
         }
         // In a translated request, the fields of the caller's dialect contain the limit.
-        let dialect = served.backends[provider].api(&candidate.upstream_model).dialect;
+        let dialect = served.backends[provider].api(context.dialect, &candidate.upstream_model).dialect;
         let fields = match dialect == context.dialect {
             true => served.backends[provider].kind.quirks.caps(context.operation),
             false => CapField::of_caller(context.operation),
@@ -162,7 +162,7 @@ impl AttemptEstimate {
 /// The estimated input tokens that are billed for this candidate.
 fn input(completion: &Completion, candidate: &Candidate, provider: ProviderIndex) -> u64 {
     let context = &completion.context;
-    let dialect = context.served.backends[provider].api(&candidate.upstream_model).dialect;
+    let dialect = context.served.backends[provider].api(context.dialect, &candidate.upstream_model).dialect;
     let estimated = context.input().estimate(dialect, &candidate.upstream_model).tokens();
     match context.scanned.handle.is_some() || context.input().is_elsewhere() {
         // Content that the provider stores or fetches is billed too, and its size is unknown here: assume as much as

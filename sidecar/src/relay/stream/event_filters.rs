@@ -17,7 +17,7 @@ use crate::request::refusal::Refusal;
 impl Relay {
     /// Passes all further events through these filters. Call it before the caller has received anything.
     pub fn add_filters(&mut self, filters: AnswerFilters) {
-        self.filters = (!filters.is_empty()).then(|| Box::new(RunningFilters::new(filters)));
+        self.filters = (!filters.is_empty()).then(|| Box::new(RunningFilters::new(filters, self.caller_framing)));
     }
 
     /// Reads the stream to its end, for filters that see it as a whole. Returns the events in the caller's dialect, not
@@ -26,7 +26,7 @@ impl Relay {
     /// # Errors
     /// The refusal for the caller, if the stream broke off or is too long.
     pub async fn collect(&mut self, completion: &mut Completion) -> Result<Bytes, Refusal> {
-        let array = self.array.take();
+        let reframing = self.reframing.take();
         let mut whole = Vec::new();
         let mut lease = MemoryLease::default();
         while let Some(bytes) = std::future::poll_fn(|cx| self.poll_next(cx, completion)).await {
@@ -36,7 +36,7 @@ impl Relay {
             }
             whole.extend_from_slice(&bytes);
         }
-        self.array = array;
+        self.reframing = reframing;
         self.lease = lease;
         match completion.is_broken() {
             true => Err(Refusal::new(

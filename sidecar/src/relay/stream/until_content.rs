@@ -119,12 +119,12 @@ impl Relay {
         }
         if self.translator.is_empty() {
             let mut body = std::mem::take(&mut self.out);
-            if let Some(mut array) = self.array.take() {
+            if let Some(mut reframing) = self.reframing.take() {
                 let output = std::mem::take(&mut body);
-                array.frame(&output.into(), &mut body);
-                array.end(&mut body);
+                reframing.frame(&output.into(), &mut body);
+                reframing.end(&mut body);
             }
-            let content_type = if completion.context.as_array { "application/json" } else { "text/event-stream" };
+            let content_type = completion.context.stream_type();
             return Err(Failed::empty(provider, Some((content_type, body.into(), self.translator.usage()))));
         }
         self.over = true;

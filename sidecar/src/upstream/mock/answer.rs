@@ -18,6 +18,7 @@ pub fn answer_properties(request: &MockRequest) -> Answer {
         id: format!("mock-{:012x}", fastrand::u64(..) >> 16),
         model: request.model.clone(),
         created: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
+        latency_ms: 0,
         stream_usage: request.chat.as_ref().is_some_and(|chat| chat.as_ref().is_ok_and(|request| request.stream_usage)),
     }
 }

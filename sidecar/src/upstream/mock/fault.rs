@@ -104,17 +104,17 @@ impl MockFault {
 }
 
 /// Status 200, but not valid in the dialect.
-pub fn malformed(stream: bool) -> Response<UpstreamBody> {
+pub fn malformed(dialect: Dialect, stream: bool) -> Response<UpstreamBody> {
     match stream {
-        true => respond::event_stream(MockPace::whole("data: {\"choices\": oops\n\n")),
+        true => respond::event_stream(dialect, MockPace::whole("data: {\"choices\": oops\n\n")),
         false => respond::json(200, MockPace::whole("<html>mock</html>")),
     }
 }
 
 /// Status 200, but empty.
-pub fn empty(stream: bool) -> Response<UpstreamBody> {
+pub fn empty(dialect: Dialect, stream: bool) -> Response<UpstreamBody> {
     match stream {
-        true => respond::event_stream(MockPace::whole("")),
+        true => respond::event_stream(dialect, MockPace::whole("")),
         false => respond::json(StatusCode::OK.as_u16(), MockPace::whole("")),
     }
 }

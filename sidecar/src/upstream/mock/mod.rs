@@ -44,6 +44,7 @@ pub fn dialect(script: &MockDoc) -> Dialect {
     match script.dialect.as_str() {
         "Anthropic" => Dialect::Anthropic,
         "Gemini" => Dialect::Gemini,
+        "Bedrock" => Dialect::Bedrock,
         _ => Dialect::OpenAi,
     }
 }
@@ -97,8 +98,8 @@ impl Mock {
             FaultKind::Reset => return Err(SendError::Closed { endpoint, reason, reused: false, unprocessed: false }),
             FaultKind::Hang => std::future::pending().await,
             FaultKind::Status => fault.status(self.dialect),
-            FaultKind::Malformed => fault::malformed(request.stream),
-            FaultKind::Empty => fault::empty(request.stream),
+            FaultKind::Malformed => fault::malformed(self.dialect, request.stream),
+            FaultKind::Empty => fault::empty(self.dialect, request.stream),
             FaultKind::Slow => self.answer(request, None).await,
             FaultKind::CutAfterEvents | FaultKind::ErrorEvent => self.answer(request, Some(fault)).await,
         };
@@ -143,7 +144,7 @@ impl Mock {
             }
         }
         let cut = fault.and_then(|fault| fault.shorten(&mut events, self.dialect));
-        respond::event_stream(body::MockPace::stream(events, first, per_token, cut))
+        respond::event_stream(self.dialect, body::MockPace::stream(events, first, per_token, cut))
     }
 
     fn first_token(&self) -> Duration {
@@ -168,17 +169,21 @@ impl MockRequest {
     fn read(dialect: Dialect, path: &str, body: &[u8]) -> Self {
         let path = path.trim_start_matches('/').to_owned();
         let body: Value = serde_json::from_slice(body).unwrap_or_default();
-        let in_path = path.strip_prefix("models/").and_then(|rest| rest.split_once(':'));
+        let in_path = match dialect {
+            Dialect::Bedrock => path.strip_prefix("model/").and_then(|rest| rest.split_once('/')),
+            _ => path.strip_prefix("models/").and_then(|rest| rest.split_once(':')),
+        };
         let model = match in_path {
             Some((model, _)) => percent_encoding::percent_decode_str(model).decode_utf8_lossy().into_owned(),
             None => body.get("model").and_then(Value::as_str).unwrap_or_default().to_owned(),
         };
-        let streams = path.ends_with(":streamGenerateContent");
+        let streams = path.ends_with(":streamGenerateContent") || path.ends_with("/converse-stream");
         let stream = streams || body.get("stream").and_then(Value::as_bool).unwrap_or(false);
         let is_chat = match dialect {
             Dialect::OpenAi => path == "chat/completions",
             Dialect::Anthropic => path == "messages",
             Dialect::Gemini => streams || path.ends_with(":generateContent"),
+            Dialect::Bedrock => streams || path.ends_with("/converse"),
         };
         let none = serde_json::Map::new();
         let object = body.as_object().unwrap_or(&none);

@@ -22,7 +22,7 @@ pub fn answer(dialect: Dialect, provider: &str, request: &MockRequest) -> Respon
         (Dialect::OpenAi, "embeddings") => embeddings(request),
         (Dialect::OpenAi, "completions") => completion(request, &text),
         (Dialect::OpenAi, "responses") if request.stream => {
-            return respond::event_stream(MockPace::whole(response_events(request, &text)));
+            return respond::event_stream(dialect, MockPace::whole(response_events(request, &text)));
         }
         (Dialect::OpenAi, "responses") => response(request, &text, "completed"),
         (Dialect::Anthropic, "messages/count_tokens") => json!({"input_tokens": tokens(&request.body)}),

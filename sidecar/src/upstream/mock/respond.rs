@@ -1,6 +1,8 @@
 //! Builds an upstream's responses from a mock's answers.
 
 use http::{Response, StatusCode, header};
+use outrigger_llm::Dialect;
+use outrigger_llm::provider::Api;
 
 use super::body::{MockBody, MockPace};
 use crate::upstream::UpstreamBody;
@@ -10,9 +12,9 @@ pub fn json(status: u16, pace: MockPace) -> Response<UpstreamBody> {
     respond(status, "application/json", pace)
 }
 
-/// An event stream.
-pub fn event_stream(pace: MockPace) -> Response<UpstreamBody> {
-    respond(200, "text/event-stream", pace)
+/// An event stream of a dialect.
+pub fn event_stream(dialect: Dialect, pace: MockPace) -> Response<UpstreamBody> {
+    respond(200, Api::of(dialect).framing.content_type(), pace)
 }
 
 fn respond(status: u16, content_type: &'static str, pace: MockPace) -> Response<UpstreamBody> {

@@ -39,7 +39,7 @@ pub const FIELDS: &[FieldRow] = &[
     row("stop_sequences", CARRIED, "", r#"["END"]"#),
     row("temperature", CARRIED, "", "0.5"),
     row("top_p", CARRIED, "", "0.9"),
-    row("top_k", REFUSED.with(Format::Gemini, Carried), "OpenAI's dialect has no such field", "40"),
+    row("top_k", REFUSED.with(Format::Gemini, Carried).with(Format::Bedrock, Adapted), "OpenAI's dialect has no such field; at Bedrock each model has its own", "40"),
     row("cache_control", HINT, CACHE, CACHE_SAMPLE),
     row("metadata", HINT, "identifies the user of the request", r#"{"user_id": "u"}"#),
     row("service_tier", HINT, "priority and price", r#""auto""#),
@@ -288,7 +288,7 @@ mod tests {
             put(&mut body, field.path, serde_json::from_str(field.sample).expect(field.path));
             let read =
                 decode(body.as_object().unwrap()).unwrap_or_else(|error| panic!("{}: {error}\n{body}", field.path));
-            for upstream in [Format::OpenAiChat, Format::Gemini] {
+            for upstream in [Format::OpenAiChat, Format::Gemini, Format::Bedrock] {
                 let fitted = fit(Format::Anthropic, &read.fields, upstream);
                 let path = field.path.to_owned();
                 match field.handling_by_format.towards(upstream) {

@@ -101,7 +101,7 @@ pub(super) fn call_id(id: &str, signature: Option<&str>) -> String {
 }
 
 /// A call's arguments as the object that Anthropic requires.
-pub(super) fn input(arguments: &str) -> Value {
+pub(crate) fn input(arguments: &str) -> Value {
     if arguments.trim().is_empty() {
         return Value::Object(JsonObject::new());
     }
@@ -123,7 +123,7 @@ pub(super) fn arguments(input: Option<&Value>) -> String {
 }
 
 /// An image as text that chat clients display.
-pub(super) fn picture(media: &Media) -> String {
+pub(crate) fn picture(media: &Media) -> String {
     let media_type = media.media_type.as_deref().unwrap_or("application/octet-stream");
     match &media.source {
         MediaSource::Base64(data) => format!("![{media_type}](data:{media_type};base64,{data})"),

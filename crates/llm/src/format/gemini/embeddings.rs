@@ -246,14 +246,14 @@ pub fn openai_answer_to_gemini(body: &Value, batch: bool) -> Result<Value, Malfo
     Ok(Value::Object(out))
 }
 
-/// The usage of an embedding answer: input tokens, if the provider reports them. Anthropic has no embeddings.
+/// The usage of an embedding answer: input tokens, if the provider reports them. The others have no embeddings.
 #[must_use]
 pub fn usage(upstream: Dialect, body: &Value) -> Usage {
     let count = |path: &str| body.pointer(path).and_then(Value::as_u64);
     let input = match upstream {
         Dialect::OpenAi => count("/usage/prompt_tokens"),
         Dialect::Gemini => count("/usageMetadata/promptTokenCount").or_else(|| statistics(body)),
-        Dialect::Anthropic => None,
+        Dialect::Anthropic | Dialect::Bedrock => None,
     };
     Usage { input, ..Usage::default() }
 }

@@ -208,7 +208,12 @@ pub const FIELDS: &[FieldRow] = &[
     row("generationConfig", CARRIED, "", "{}"),
     row("generationConfig.temperature", CARRIED, "", "0.5"),
     row("generationConfig.topP", CARRIED, "", "0.9"),
-    row("generationConfig.topK", HINT.with(Format::Anthropic, Carried), "OpenAI has no such field", "40"),
+    row(
+        "generationConfig.topK",
+        HINT.with(Format::Anthropic, Carried).with(Format::Bedrock, Adapted),
+        "OpenAI has no such field; at Bedrock each model has its own",
+        "40",
+    ),
     row("generationConfig.maxOutputTokens", CARRIED, "", "100"),
     row("generationConfig.stopSequences", CARRIED, "", r#"["END"]"#),
     row(

@@ -6,8 +6,9 @@ use crate::json::pieces::{JsonToken, JsonTokens};
 /// Keys of arguments and results of tools, whose content does not count.
 const TOOLS: [&[u8]; 4] = [b"arguments", b"args", b"input", b"response"];
 
-/// The capabilities that the turns need: a list of turns, or the only one.
-pub(super) fn needs(turns: &[u8]) -> Needs {
+/// The capabilities that the turns need: a list of turns, or the only one. `by_key`: in this dialect, parts are named by
+/// their key and not by a type.
+pub(super) fn needs(turns: &[u8], by_key: bool) -> Needs {
     let mut needs = Needs::default();
     // Documents in parts, and those given as text, which need no capability.
     let (mut documents, mut written) = (0_u64, 0_u64);
@@ -17,8 +18,17 @@ pub(super) fn needs(turns: &[u8]) -> Needs {
     for piece in JsonTokens::of(turns) {
         match piece {
             JsonToken::Open => {
-                if inside_tool.is_none() && depth > 0 && TOOLS.contains(&key) {
+                if inside_tool.is_none() && depth > 0 && (TOOLS.contains(&key) || by_key && key == b"json") {
                     inside_tool = Some(depth);
+                }
+                if by_key && inside_tool.is_none() {
+                    match key {
+                        b"image" | b"video" => needs |= Needs::VISION,
+                        b"audio" => needs |= Needs::AUDIO,
+                        b"document" => documents += 1,
+                        b"content" if opened_by == b"source" => written += 1,
+                        _ => {}
+                    }
                 }
                 opened_by = std::mem::take(&mut key);
                 depth += 1;
@@ -45,6 +55,7 @@ pub(super) fn needs(turns: &[u8]) -> Needs {
                             _ => {}
                         },
                         b"mimeType" | b"mime_type" => needs |= by_mime(raw),
+                        b"text" if by_key && opened_by == b"source" => written += 1,
                         _ => {}
                     }
                 }

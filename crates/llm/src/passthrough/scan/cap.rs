@@ -4,6 +4,7 @@
 //! effect, and neither has a `max_completion_tokens` if the server knows only the older name.
 
 use super::members::whole;
+use super::thinking::BEDROCK_THINKING;
 use super::{Field, Scanned};
 use crate::Dialect;
 use crate::json::raw;
@@ -23,6 +24,7 @@ impl CapField {
             }
             (Dialect::OpenAi, OperationKind::Responses) => &[CapField::MaxOutputTokens],
             (Dialect::Gemini, OperationKind::Chat) => &[CapField::Generation],
+            (Dialect::Bedrock, OperationKind::Chat) => &[CapField::Inference],
             _ => &[],
         }
     }
@@ -34,6 +36,7 @@ impl CapField {
             CapField::MaxTokens => Field::MaxTokens,
             CapField::MaxOutputTokens => Field::MaxOutputTokens,
             CapField::Generation => Field::GenerationConfig,
+            CapField::Inference => Field::InferenceConfig,
         }
     }
 
@@ -45,6 +48,7 @@ impl CapField {
             CapField::MaxTokens => "max_tokens",
             CapField::MaxOutputTokens => "max_output_tokens",
             CapField::Generation => "generationConfig",
+            CapField::Inference => "inferenceConfig",
         }
     }
 }
@@ -72,16 +76,21 @@ impl Scanned {
                 OperationKind::ImageGeneration => self.n,
                 _ => None,
             },
-            Dialect::Anthropic => None,
+            Dialect::Anthropic | Dialect::Bedrock => None,
             Dialect::Gemini => self.generation.as_ref().and_then(|generation| generation.answers),
         };
         asked.unwrap_or(1).max(1)
     }
 
-    /// The caller's thinking budget in Anthropic's dialect, which refuses a limit that is not above it.
+    /// The caller's thinking budget in Anthropic's dialect, which refuses a limit that is not above it. Claude at Bedrock
+    /// has the same.
     #[must_use]
     pub fn thinking_budget(&self, body: &[u8]) -> Option<u64> {
-        whole(raw::member(self.value(body, Field::Thinking)?, "budget_tokens")?)
+        let at_bedrock = || {
+            let extra = self.value(body, Field::AdditionalModelRequestFields)?;
+            BEDROCK_THINKING.into_iter().find_map(|key| raw::member(extra, key))
+        };
+        whole(raw::member(self.value(body, Field::Thinking).or_else(at_bedrock)?, "budget_tokens")?)
     }
 
     /// Tokens of the predicted answer: those that turn out different are billed as output, in addition to the answer

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use super::generation::GenerationConfig;
 use super::{Field, Scanned};
 use crate::provider::CapField;
 
@@ -16,10 +17,25 @@ pub struct Edits<'a> {
     pub version: Option<&'a str>,
     /// Whether the body keeps `model` beside that version.
     pub keeps_model: bool,
+    /// Whether `stream` must be in the body, or must not. `None`: it stays as it is.
+    pub stream: Option<bool>,
+    pub betas: BetaField<'a>,
     /// Whether to request the usage of a stream.
     pub ask_usage: bool,
     /// The limit of an answer's tokens.
     pub cap: Option<Cap<'a>>,
+}
+
+/// What happens to `anthropic_beta`, which some servers of Claude read in the body, and others in a header.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BetaField<'a> {
+    /// It stays as it is.
+    #[default]
+    Kept,
+    /// It is taken out.
+    Removed,
+    /// The body has these. If there are none, it is taken out.
+    Set(&'a [String]),
 }
 
 /// A limit that is written if the caller set none, or a larger one.
@@ -87,6 +103,26 @@ impl Scanned {
             (None, Some(member)) => removed.push(member.whole.clone()),
             (None, None) => {}
         }
+        match (edits.stream, self.place(Field::Stream)) {
+            (Some(true), Some(member)) if !self.stream => {
+                changes.places.push((member.value.clone(), "true".to_owned()));
+            }
+            (Some(true), None) => changes.added.push("\"stream\":true".to_owned()),
+            (Some(false), Some(member)) => removed.push(member.whole.clone()),
+            _ => {}
+        }
+        match (edits.betas, self.place(Field::AnthropicBeta)) {
+            (BetaField::Set(betas), member) if !betas.is_empty() => {
+                let list = serde_json::Value::from(betas).to_string();
+                match member {
+                    Some(member) if body[member.value.clone()] == *list.as_bytes() => {}
+                    Some(member) => changes.places.push((member.value.clone(), list)),
+                    None => changes.added.push(format!("\"anthropic_beta\":{list}")),
+                }
+            }
+            (BetaField::Set(_) | BetaField::Removed, Some(member)) => removed.push(member.whole.clone()),
+            _ => {}
+        }
         let fallbacks = self.place(Field::Fallbacks).filter(|_| self.own_fallbacks.is_none());
         removed.extend(fallbacks.map(|member| member.whole.clone()));
         let kept = self.members - removed.len();
@@ -136,7 +172,18 @@ impl Scanned {
             }
         }
         match cap.fields.first() {
-            Some(CapField::Generation) if !present => self.add_to_generation(&tokens, changes),
+            Some(CapField::Generation) if !present => {
+                // Google accepts either spelling; the caller's is kept.
+                let names = match self.snake_case {
+                    true => ("generation_config", "max_output_tokens"),
+                    false => ("generationConfig", "maxOutputTokens"),
+                };
+                self.add_to_config((&self.generation, Field::GenerationConfig), names, &tokens, changes);
+            }
+            Some(CapField::Inference) if !present => {
+                let names = ("inferenceConfig", "maxTokens");
+                self.add_to_config((&self.inference, Field::InferenceConfig), names, &tokens, changes);
+            }
             Some(field) if !present => match self.place(field.top()) {
                 Some(null) => changes.places.push((null.value.clone(), tokens)),
                 None => changes.added.push(format!("\"{}\":{tokens}", field.key())),
@@ -157,22 +204,25 @@ impl Scanned {
     fn cap_at(&self, field: CapField) -> Option<Range<usize>> {
         match field {
             CapField::Generation => self.generation.as_ref()?.cap_at.clone(),
+            CapField::Inference => self.inference.as_ref()?.cap_at.clone(),
             _ => Some(self.place(field.top())?.value.clone()),
         }
     }
 
-    /// Google accepts either spelling; the caller's is kept.
-    fn add_to_generation(&self, tokens: &str, changes: &mut Changes) {
-        let (outer, inner) = match self.snake_case {
-            true => ("generation_config", "max_output_tokens"),
-            false => ("generationConfig", "maxOutputTokens"),
-        };
-        match (&self.generation, self.place(Field::GenerationConfig)) {
-            (Some(generation), _) => changes.places.push(match &generation.cap_at {
+    /// Adds the limit to a nested object, or the object with the limit to the body.
+    fn add_to_config(
+        &self,
+        (config, field): (&Option<GenerationConfig>, Field),
+        (outer, inner): (&str, &str),
+        tokens: &str,
+        changes: &mut Changes,
+    ) {
+        match (config, self.place(field)) {
+            (Some(config), _) => changes.places.push(match &config.cap_at {
                 Some(null) => (null.clone(), tokens.to_owned()),
                 None => {
-                    let comma = if generation.members > 0 { "," } else { "" };
-                    (generation.inside..generation.inside, format!("\"{inner}\":{tokens}{comma}"))
+                    let comma = if config.members > 0 { "," } else { "" };
+                    (config.inside..config.inside, format!("\"{inner}\":{tokens}{comma}"))
                 }
             }),
             (None, Some(null)) => changes.places.push((null.value.clone(), format!("{{\"{inner}\":{tokens}}}"))),

@@ -7,6 +7,8 @@ use super::members::differs_in_case;
 /// A key that is read. Google accepts either spelling of its keys, so both are the same field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Field {
+    AdditionalModelRequestFields,
+    AnthropicBeta,
     AnthropicVersion,
     Background,
     BestOf,
@@ -19,6 +21,8 @@ pub(crate) enum Field {
     EnableThinking,
     Fallbacks,
     GenerationConfig,
+    GuardrailConfig,
+    InferenceConfig,
     Input,
     Instructions,
     MaxCompletionTokens,
@@ -51,13 +55,18 @@ pub(crate) enum Field {
     System,
     SystemInstruction,
     Text,
+    /// `outputConfig` of Bedrock; with an underscore it is Anthropic's.
+    TextOutput,
     Thinking,
+    ToolConfig,
     Tools,
     WebSearchOptions,
 }
 
 /// Each key as it is written.
 const KEYS: &[(&str, Field)] = &[
+    ("additionalModelRequestFields", Field::AdditionalModelRequestFields),
+    ("anthropic_beta", Field::AnthropicBeta),
     ("anthropic_version", Field::AnthropicVersion),
     ("background", Field::Background),
     ("best_of", Field::BestOf),
@@ -72,6 +81,8 @@ const KEYS: &[(&str, Field)] = &[
     ("fallbacks", Field::Fallbacks),
     ("generationConfig", Field::GenerationConfig),
     ("generation_config", Field::GenerationConfig),
+    ("guardrailConfig", Field::GuardrailConfig),
+    ("inferenceConfig", Field::InferenceConfig),
     ("input", Field::Input),
     ("instructions", Field::Instructions),
     ("max_completion_tokens", Field::MaxCompletionTokens),
@@ -83,6 +94,7 @@ const KEYS: &[(&str, Field)] = &[
     ("model", Field::Model),
     ("models", Field::Models),
     ("n", Field::N),
+    ("outputConfig", Field::TextOutput),
     ("output_config", Field::OutputConfig),
     ("output_format", Field::OutputFormat),
     ("plugins", Field::Plugins),
@@ -107,6 +119,7 @@ const KEYS: &[(&str, Field)] = &[
     ("system_instruction", Field::SystemInstruction),
     ("text", Field::Text),
     ("thinking", Field::Thinking),
+    ("toolConfig", Field::ToolConfig),
     ("tools", Field::Tools),
     ("web_search_options", Field::WebSearchOptions),
 ];

@@ -1,4 +1,4 @@
-//! Gemini's `generationConfig`: the only object whose members are read and edited.
+//! Gemini's `generationConfig` and Bedrock's `inferenceConfig`: the only objects whose members are read and edited.
 
 use std::ops::Range;
 
@@ -6,8 +6,25 @@ use super::members::{differs_in_case, whole};
 use super::{ScanError, place};
 use crate::json::raw::{self, unescape};
 
-/// The keys that are read, in either spelling.
-const KEYS: [&str; 4] = ["maxOutputTokens", "max_output_tokens", "candidateCount", "candidate_count"];
+/// The keys of such an object that are read, each in every spelling.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ConfigKeys {
+    /// The object's own, for errors.
+    object: &'static str,
+    cap: &'static [&'static str],
+    answers: &'static [&'static str],
+}
+
+impl ConfigKeys {
+    pub(super) const GENERATION: ConfigKeys = ConfigKeys {
+        object: "generationConfig",
+        cap: &["maxOutputTokens", "max_output_tokens"],
+        answers: &["candidateCount", "candidate_count"],
+    };
+
+    pub(super) const INFERENCE: ConfigKeys =
+        ConfigKeys { object: "inferenceConfig", cap: &["maxTokens"], answers: &[] };
+}
 
 /// Ranges are those of the whole body.
 #[derive(Clone, Debug)]
@@ -24,43 +41,49 @@ pub(super) struct GenerationConfig {
 
 impl GenerationConfig {
     /// Reads the value that begins at `start`; `None` if it is null, which counts as absent.
-    pub(super) fn read(raw: &str, start: usize) -> Result<Option<GenerationConfig>, ScanError> {
+    pub(super) fn read(raw: &str, start: usize, keys: ConfigKeys) -> Result<Option<GenerationConfig>, ScanError> {
         if raw == "null" {
             return Ok(None);
         }
-        let wrong = ScanError::Wrong { field: "generationConfig", expected: "an object" };
+        let wrong = ScanError::Wrong { field: keys.object, expected: "an object" };
         let mut generation = GenerationConfig { cap: None, cap_at: None, answers: None, inside: start + 1, members: 0 };
         let (mut counted, mut read) = (false, Ok(()));
         let members = raw::members(raw, |key, value| {
             if read.is_ok() {
-                read = generation.member(raw, start, key.get(), value.get(), &mut counted);
+                read = generation.member(keys, raw, start, (key.get(), value.get()), &mut counted);
             }
         });
         generation.members = members.map_err(|_| wrong)?;
         read.map(|()| Some(generation))
     }
 
-    fn member(&mut self, raw: &str, start: usize, key: &str, value: &str, counted: &mut bool) -> Result<(), ScanError> {
+    fn member(
+        &mut self,
+        keys: ConfigKeys,
+        raw: &str,
+        start: usize,
+        (key, value): (&str, &str),
+        counted: &mut bool,
+    ) -> Result<(), ScanError> {
         let key = unescape(key);
-        match &*key {
-            "maxOutputTokens" | "max_output_tokens" => {
-                let at = place(raw, value);
-                self.cap = whole(value);
-                if self.cap_at.replace(start + at.start..start + at.end).is_some() {
-                    return Err(ScanError::Twice("generationConfig.maxOutputTokens".to_owned()));
-                }
+        let twice = |name: &[&str]| {
+            Err(ScanError::Twice(format!("{}.{}", keys.object, name.first().copied().unwrap_or_default())))
+        };
+        if keys.cap.contains(&&*key) {
+            let at = place(raw, value);
+            self.cap = whole(value);
+            if self.cap_at.replace(start + at.start..start + at.end).is_some() {
+                return twice(keys.cap);
             }
-            "candidateCount" | "candidate_count" => {
-                self.answers = whole(value);
-                if std::mem::replace(counted, true) {
-                    return Err(ScanError::Twice("generationConfig.candidateCount".to_owned()));
-                }
+        } else if keys.answers.contains(&&*key) {
+            self.answers = whole(value);
+            if std::mem::replace(counted, true) {
+                return twice(keys.answers);
             }
-            _ => {
-                if let Some(known) = KEYS.into_iter().find(|known| differs_in_case(&key, known)) {
-                    return Err(ScanError::OtherCase { key: key.into_owned(), known });
-                }
-            }
+        } else if let Some(known) =
+            keys.cap.iter().chain(keys.answers).copied().find(|known| differs_in_case(&key, known))
+        {
+            return Err(ScanError::OtherCase { key: key.into_owned(), known });
         }
         Ok(())
     }

@@ -42,25 +42,14 @@ impl Scanned {
     pub(super) fn fit_thinking(&self, body: &[u8], cap: u64) -> Vec<Fitted> {
         let mut fitted = Vec::new();
         if let Some((raw, start)) = self.object(body, Field::Thinking) {
-            each(raw, &["budget_tokens"], |value, at| {
-                let Some(budget) = whole(value).filter(|budget| *budget >= cap) else { return };
-                fitted.push(match below(budget, cap, LEAST_BUDGET) {
-                    Some(budget) => Fitted {
-                        at: start + at.start..start + at.end,
-                        text: budget.to_string(),
-                        field: "thinking.budget_tokens",
-                    },
-                    None => Fitted {
-                        at: start..start + raw.len(),
-                        text: r#"{"type":"disabled"}"#.to_owned(),
-                        field: "thinking",
-                    },
-                });
+            fitted = claude(raw, start, cap, ["thinking", "thinking.budget_tokens"]);
+        }
+        if let Some((raw, start)) = self.object(body, Field::AdditionalModelRequestFields) {
+            each(raw, &BEDROCK_THINKING, |config, at| {
+                let names =
+                    ["additionalModelRequestFields.thinking", "additionalModelRequestFields.thinking.budget_tokens"];
+                fitted.extend(claude(config, start + at.start, cap, names));
             });
-            // Thinking is turned off once, however often the budget occurs.
-            if let Some(off) = fitted.iter().position(|one| one.field == "thinking") {
-                fitted = vec![fitted.swap_remove(off)];
-            }
         }
         if let Some((raw, start)) = self.object(body, Field::Reasoning) {
             each(raw, &["max_tokens"], |value, at| {
@@ -92,6 +81,26 @@ impl Scanned {
         let raw = self.value(body, field).filter(|raw| raw.starts_with('{'))?;
         Some((raw, self.place(field)?.value.start))
     }
+}
+
+/// Where a Converse request has the thinking of Claude.
+pub(super) const BEDROCK_THINKING: [&str; 2] = ["thinking", "reasoning_config"];
+
+/// Claude's budgets in the object that begins at `start`. `off` and `lower`: the names of the two fields that may change.
+fn claude(raw: &str, start: usize, cap: u64, [off, lower]: [&'static str; 2]) -> Vec<Fitted> {
+    let mut fitted = Vec::new();
+    each(raw, &["budget_tokens"], |value, at| {
+        let Some(budget) = whole(value).filter(|budget| *budget >= cap) else { return };
+        fitted.push(match below(budget, cap, LEAST_BUDGET) {
+            Some(budget) => Fitted { at: start + at.start..start + at.end, text: budget.to_string(), field: lower },
+            None => Fitted { at: start..start + raw.len(), text: r#"{"type":"disabled"}"#.to_owned(), field: off },
+        });
+    });
+    // Thinking is turned off once, however often the budget occurs.
+    if let Some(at) = fitted.iter().position(|one: &Fitted| one.field == off) {
+        fitted = vec![fitted.swap_remove(at)];
+    }
+    fitted
 }
 
 /// Visits each member of an object with one of these keys, and the range of its value.

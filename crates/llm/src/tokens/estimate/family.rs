@@ -95,10 +95,12 @@ const GPT_OSS: TokenFamily = TokenFamily { request: 72, ..OPEN_AI };
 const OPEN_AI_MINI: TokenFamily = TokenFamily { picture: PictureCost::OpenAiMini, ..OPEN_AI };
 const DEEPSEEK: TokenFamily = TokenFamily { request: 14, call: 20, tools: 260, thinks: 80, ..OPEN_AI };
 const MISTRAL: TokenFamily = TokenFamily { request: 15, ..OPEN_AI };
+/// Nova 2 adds a prompt of its own, and a longer one for tools.
+const NOVA_2: TokenFamily = TokenFamily { request: 56, tools: 900, ..OPEN_AI };
 const QWEN: TokenFamily = TokenFamily { request: 12, call: 12, tools: 130, ..OPEN_AI };
 
 /// By a part of the model's name; the first match counts.
-const NAMES: [(&str, TokenFamily); 10] = [
+const NAMES: [(&str, TokenFamily); 11] = [
     ("4o-mini", OPEN_AI_MINI),
     ("deepseek", DEEPSEEK),
     ("gemini-1", GEMINI_2),
@@ -108,6 +110,7 @@ const NAMES: [(&str, TokenFamily); 10] = [
     ("gpt-oss", GPT_OSS),
     ("grok", GROK),
     ("mistral", MISTRAL),
+    ("nova-2", NOVA_2),
     ("qwen", QWEN),
 ];
 
@@ -124,7 +127,7 @@ impl TokenFamily {
                 ANTHROPIC_NEW
             }
             (true, _) | (false, Dialect::Anthropic) => ANTHROPIC,
-            (false, Dialect::OpenAi) => OPEN_AI,
+            (false, Dialect::OpenAi | Dialect::Bedrock) => OPEN_AI,
             (false, Dialect::Gemini) => GEMINI,
         }
     }

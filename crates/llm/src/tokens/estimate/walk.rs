@@ -28,11 +28,12 @@ const MEDIA: [&[u8]; 11] = [
 const LONGEST_URL: usize = 2_048;
 
 /// Keys of names and markers that no model reads, or that cost almost nothing.
-const NAMES: [&[u8]; 14] = [
+const NAMES: [&[u8]; 15] = [
     b"id",
     b"call_id",
     b"tool_call_id",
     b"tool_use_id",
+    b"toolUseId",
     b"status",
     b"object",
     b"media_type",
@@ -64,29 +65,37 @@ enum Region {
 }
 
 impl Region {
-    fn of(key: &[u8]) -> Region {
+    fn of(key: &[u8], caller: Dialect) -> Region {
         match key {
+            b"toolConfig" if caller == Dialect::Bedrock => Region::Tools,
             b"tools" | b"functions" => Region::Tools,
-            b"response_format" | b"text" | b"output_config" | b"output_format" | b"generationConfig"
-            | b"generation_config" => Region::Schema,
+            b"response_format" | b"text" | b"output_config" | b"output_format" | b"outputConfig"
+            | b"generationConfig" | b"generation_config" => Region::Schema,
             b"model" => Region::Model,
-            b"cachedContent"
+            b"additionalModelRequestFields"
+            | b"additionalModelResponseFieldPaths"
+            | b"cachedContent"
             | b"cached_content"
             | b"fallbacks"
+            | b"guardrailConfig"
             | b"include"
+            | b"inferenceConfig"
             | b"labels"
             | b"logit_bias"
             | b"metadata"
             | b"modalities"
+            | b"performanceConfig"
             | b"prediction"
             | b"previous_response_id"
             | b"prompt_cache_key"
             | b"prompt_cache_retention"
             | b"reasoning"
             | b"reasoning_effort"
+            | b"requestMetadata"
             | b"safetySettings"
             | b"safety_identifier"
             | b"safety_settings"
+            | b"serviceTier"
             | b"service_tier"
             | b"stop"
             | b"stop_sequences"
@@ -211,8 +220,11 @@ impl<'a> BodyWalk<'a> {
             }
             JsonToken::Key(key) => {
                 if self.depth == 1 {
-                    self.region = Region::of(key);
+                    self.region = Region::of(key, self.caller);
                     self.found.thinks |= matches!(key, b"thinking" | b"reasoning" | b"reasoning_effort");
+                } else if self.depth == 2 && self.region == Region::Settings && self.caller == Dialect::Bedrock {
+                    let words: [&[u8]; 4] = [b"thinking", b"reasoning_config", b"reasoningConfig", b"reasoning_effort"];
+                    self.found.thinks |= words.contains(&key);
                 } else if self.reads_keys() {
                     self.found.keys += 1;
                     self.found.has_schema |= self.region == Region::Schema && SCHEMAS.contains(&key);
@@ -245,7 +257,12 @@ impl<'a> BodyWalk<'a> {
 
     fn open(&mut self) {
         let words = self.region == Region::Words;
-        if words && self.free.is_none() && self.depth > 2 && FREE.contains(&self.key) {
+        let bedrock = self.caller == Dialect::Bedrock;
+        let is_free = FREE.contains(&self.key) || bedrock && self.key == b"json";
+        if words && bedrock && self.free.is_none() {
+            self.found.calls += u64::from(matches!(self.key, b"toolUse" | b"toolResult"));
+        }
+        if words && self.free.is_none() && self.depth > 2 && is_free {
             self.free = Some(self.depth);
         }
         self.depth += 1;
@@ -256,7 +273,10 @@ impl<'a> BodyWalk<'a> {
                 (self.named, self.bare) = (false, true);
             }
             // `[{"functionDeclarations": [{…}]}]`
-            (Region::Tools, Dialect::Gemini, 5) | (Region::Tools, Dialect::OpenAi | Dialect::Anthropic, 3) => {
+            (Region::Tools, Dialect::Gemini, 5)
+            // `{"tools": [{"toolSpec": {…}}]}`
+            | (Region::Tools, Dialect::Bedrock, 4)
+            | (Region::Tools, Dialect::OpenAi | Dialect::Anthropic, 3) => {
                 self.found.tools += 1;
             }
             _ => {}
@@ -303,7 +323,9 @@ impl<'a> BodyWalk<'a> {
                     self.media(raw);
                 }
             }
-            b"encrypted_content" => self.found.sealed += raw.len() as u64,
+            // A picture or a document in S3.
+            b"uri" if self.opened_by == b"s3Location" => self.found.documents_elsewhere += 1,
+            b"encrypted_content" | b"redactedContent" => self.found.sealed += raw.len() as u64,
             b"signature" | b"thoughtSignature" | b"thought_signature" => {
                 self.found.signed += raw.len() as u64;
             }

@@ -79,12 +79,20 @@ const GOOGLE: &[(&str, Bill)] = &[
     ("retrieval", Own("the tool retrieval is billed by its own price")),
 ];
 
+/// Bedrock's, by the key that declares them.
+const BEDROCK: &[(&str, Bill)] = &[
+    ("toolSpec", Free),
+    ("cachePoint", Free),
+    ("systemTool", Own("tools that AWS runs are billed by their own price")),
+];
+
 /// Only Responses have it: in other operations a prompt is text.
 const KEPT_PROMPT: &str = "a prompt that is stored at the provider may add text and tools to the request";
 
 /// Searches outside of the tools: OpenAI's and Perplexity's, OpenRouter's, xAI's; and presets of OpenRouter and
 /// Perplexity.
-const OUTSIDE_TOOLS: [(Field, &str); 6] = [
+const OUTSIDE_TOOLS: [(Field, &str); 7] = [
+    (Field::GuardrailConfig, "what guardrailConfig asks for is billed by its own price"),
     (Field::McpServers, "what MCP servers answer is billed as input that is not in the request"),
     (Field::Container, "what runs in a container is billed by its own price"),
     (Field::WebSearchOptions, "what web_search_options asks for is billed by its own price"),
@@ -105,7 +113,10 @@ impl Scanned {
         if operation.kind == OperationKind::Responses && self.value(body, Field::Prompt).is_some() {
             return Some(KEPT_PROMPT);
         }
-        let tools = self.value(body, Field::Tools);
+        let tools = match operation.dialect {
+            Dialect::Bedrock => self.value(body, Field::ToolConfig).and_then(|config| raw::member(config, "tools")),
+            _ => self.value(body, Field::Tools),
+        };
         if operation.dialect == Dialect::Gemini {
             return google(tools?);
         }
@@ -114,7 +125,11 @@ impl Scanned {
         }
         let other_tool =
             || OUTSIDE_TOOLS.iter().find(|(field, _)| self.value(body, *field).is_some_and(|raw| raw != "[]"));
-        tools.and_then(|tools| by_type(tools, operation.dialect)).or_else(|| other_tool().map(|(_, reason)| *reason))
+        let declared = |tools| match operation.dialect {
+            Dialect::Bedrock => first(tools, |tool| group(tool, BEDROCK)),
+            dialect => by_type(tools, dialect),
+        };
+        tools.and_then(declared).or_else(|| other_tool().map(|(_, reason)| *reason))
     }
 }
 
@@ -185,12 +200,12 @@ const LONGEST_TYPE: usize = 256;
 fn google(tools: &str) -> Option<&'static str> {
     // A single group may be given without a list.
     if tools.starts_with('{') {
-        return group(tools);
+        return group(tools, GOOGLE);
     }
-    first(tools, group)
+    first(tools, |one| group(one, GOOGLE))
 }
 
-fn group(group: &str) -> Option<&'static str> {
+fn group(group: &str, table: &[(&str, Bill)]) -> Option<&'static str> {
     let mut found = None;
     let read = raw::members(group, |key, value| {
         if found.is_some() || value.get() == "null" {
@@ -198,7 +213,7 @@ fn group(group: &str) -> Option<&'static str> {
         }
         let key = unescape(key.get());
         let known = (key.len() <= LONGEST_TYPE).then(|| crate::format::gemini::reader::camel_case(&key));
-        found = match GOOGLE.iter().find(|(name, _)| known.as_deref() == Some(*name)) {
+        found = match table.iter().find(|(name, _)| known.as_deref() == Some(*name)) {
             Some((_, bill)) => bill.reason(),
             None => Some(UNKNOWN),
         };
@@ -219,6 +234,7 @@ mod tests {
         const RESPONSES: &str = "/v1/responses";
         const MESSAGES: &str = "/v1/messages";
         const GEMINI: &str = "/v1beta/models/m:generateContent";
+        const CONVERSE: &str = "/model/m/converse";
         for (path, body, expected) in [
             (CHAT, r#"{"tools":[{"type":"function"}]}"#, None),
             (CHAT, r#"{"tools":[{"type":"openrouter:web_search"}]}"#, Some("OpenRouter's tools")),
@@ -289,6 +305,18 @@ mod tests {
             (GEMINI, r#"{"tools":[{"functionDeclarations":[]},null]}"#, Some(UNKNOWN)),
             (GEMINI, r#"{"tools":"googleSearch"}"#, Some(UNKNOWN)),
             (GEMINI, r#"{"tools":[{"GoogleSearch":{}}]}"#, Some(UNKNOWN)),
+            (
+                CONVERSE,
+                r#"{"toolConfig":{"tools":[{"toolSpec":{"name":"f"}},{"cachePoint":{"type":"default"}}]}}"#,
+                None,
+            ),
+            (
+                CONVERSE,
+                r#"{"toolConfig":{"tools":[{"systemTool":{"name":"nova_grounding"}}]}}"#,
+                Some("tools that AWS runs"),
+            ),
+            (CONVERSE, r#"{"toolConfig":{"tools":[{"other":{}}]}}"#, Some(UNKNOWN)),
+            (CONVERSE, r#"{"guardrailConfig":{"guardrailIdentifier":"g"}}"#, Some("what guardrailConfig asks for")),
         ] {
             let operation = find("POST", path).unwrap().operation;
             let tool = scan(body.as_bytes()).unwrap().server_tool(operation, body.as_bytes());

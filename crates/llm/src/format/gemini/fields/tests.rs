@@ -76,7 +76,7 @@ fn every_row_holds_in_both_spellings() {
             put(&mut body, &path, sample.clone());
             let body = serde_json::from_value(body).unwrap();
             let request = gemini::request::decode(&body).unwrap_or_else(|error| panic!("{path}: {error}"));
-            for upstream in [Format::OpenAiChat, Format::Anthropic] {
+            for upstream in [Format::OpenAiChat, Format::Anthropic, Format::Bedrock] {
                 let result = fit(Format::Gemini, &request.fields, upstream);
                 let named = field.path.to_owned();
                 match field.handling_by_format.towards(upstream) {
