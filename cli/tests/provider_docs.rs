@@ -68,6 +68,10 @@ const KEY_PAGES: &[(&str, &str)] = &[
         "VertexAI",
         "console.cloud.google.com: an API key, or the JSON key of a service account; or set `vertex.workloadIdentity`, see [access tokens](semantics.md#access-tokens)",
     ),
+    (
+        "Bedrock",
+        "console.aws.amazon.com: an access key, or an API key of Bedrock; or set `bedrock.workloadIdentity`, see [access tokens](semantics.md#access-tokens)",
+    ),
     ("Mistral", "console.mistral.ai/api-keys"),
     ("Groq", "console.groq.com/keys"),
     ("Cerebras", "cloud.cerebras.ai"),
@@ -91,6 +95,7 @@ const NEEDS: &[(&str, &str)] = &[
         "VertexAI",
         "  vertex: {project: my-project, location: europe-west4}\n  credentials: [{name: main, secretRef: {name: vertex}}]\n",
     ),
+    ("Bedrock", "  bedrock: {region: eu-central-1}\n  credentials: [{name: main, secretRef: {name: bedrock}}]\n"),
     ("vLLM", "  endpoint: http://vllm.models:8000/v1\n"),
     ("SGLang", "  endpoint: http://sglang.models:30000/v1\n"),
     ("OpenAICompatible", "  endpoint: https://llm.example.com/v1\n"),
@@ -277,7 +282,7 @@ fn every_object_can_be_copied() {
     for kind in TYPES {
         let source = read("providers.md", &object(kind));
         assert!(source.findings.is_empty(), "{}: {:?}", kind.name, source.findings);
-        let in_secret = ["AZURE_API_KEY", "VERTEX_API_KEY"];
+        let in_secret = ["AZURE_API_KEY", "VERTEX_API_KEY", "BEDROCK_API_KEY"];
         let known = |name: &str| kind.variables.first() == Some(&name) || in_secret.contains(&name);
         let environment = |name: &str| known(name).then(|| "x".to_owned());
         let compiled = compile(&Inputs {

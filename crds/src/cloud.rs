@@ -90,3 +90,30 @@ pub enum VertexApiVersion {
     #[serde(rename = "v1beta1")]
     V1Beta1,
 }
+
+/// Where Amazon Bedrock is called, and as whom.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BedrockSpec {
+    /// The region, such as eu-central-1. It decides the endpoint, and what signatures are valid for.
+    #[schemars(schema_with = "shapes::aws_region")]
+    pub region: String,
+    /// The token server (STS) that is asked for a role. Absent: AWS's own in the region.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "shapes::endpoint")]
+    pub token_endpoint: Option<String>,
+    /// Calls it with the identity of the gateway's pod, in place of credentials.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workload_identity: Option<AwsIdentity>,
+}
+
+/// The identity of the gateway's own pod, at AWS.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AwsIdentity {
+    /// The role to assume with the pod's own token, which the role must trust. Absent: what AWS gives the pod, by a role
+    /// of its service account (IRSA) or by EKS Pod Identity, else the role of its machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "shapes::aws_role")]
+    pub role_arn: Option<String>,
+}

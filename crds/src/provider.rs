@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     CredentialSpec, OnLedgerUnavailable, ProviderModel,
-    cloud::{AzureSpec, VertexSpec},
+    cloud::{AzureSpec, BedrockSpec, VertexSpec},
     limits::LimitsSpec,
     mock::MockSpec,
     price::PriceSpec,
@@ -71,6 +71,11 @@ use crate::{
         "self.type == 'VertexAI' || !has(self.vertex)",
         "vertex is only for type VertexAI: change the type, or remove vertex",
     ),
+    shapes::rule("self.type != 'Bedrock' || has(self.bedrock)", "type Bedrock needs the field bedrock: set its region"),
+    shapes::rule(
+        "self.type == 'Bedrock' || !has(self.bedrock)",
+        "bedrock is only for type Bedrock: change the type, or remove bedrock",
+    ),
     shapes::rule(
         "self.type != 'Mock' || !(has(self.endpoint) || has(self.tls) || has(self.proxy) || has(self.headers) || self.prewarm)",
         "a Mock does not call a server: remove endpoint, tls, proxy, headers and prewarm",
@@ -78,12 +83,16 @@ use crate::{
     shapes::rule("self.type != 'Mock' || has(self.mock)", "type Mock needs the field mock: set it, at least to {}"),
     shapes::rule("self.type == 'Mock' || !has(self.mock)", "mock is only for type Mock: change the type, or remove mock"),
     shapes::rule(
-        "self.type in ['Mock', 'Ollama', 'vLLM', 'SGLang', 'OpenAICompatible'] || has(self.credentials) || (has(self.azure) && has(self.azure.entra)) || (has(self.vertex) && has(self.vertex.workloadIdentity))",
+        "self.type in ['Mock', 'Ollama', 'vLLM', 'SGLang', 'OpenAICompatible'] || has(self.credentials) || (has(self.azure) && has(self.azure.entra)) || (has(self.vertex) && has(self.vertex.workloadIdentity)) || (has(self.bedrock) && has(self.bedrock.workloadIdentity))",
         "this type needs an API key: list at least one in credentials",
     ),
     shapes::rule(
         "!has(self.vertex) || !has(self.vertex.workloadIdentity) || !has(self.credentials)",
         "vertex.workloadIdentity serves in place of credentials: remove one of them",
+    ),
+    shapes::rule(
+        "!has(self.bedrock) || !has(self.bedrock.workloadIdentity) || !has(self.credentials)",
+        "bedrock.workloadIdentity serves in place of credentials: remove one of them",
     ),
     shapes::rule("self.type != 'Mock' || !has(self.credentials)", "a Mock needs no API key: remove credentials"),
     shapes::rule(
@@ -188,6 +197,9 @@ pub struct LlmProviderSpec {
     /// Which project and location a provider of type VertexAI calls.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vertex: Option<VertexSpec>,
+    /// Which region of AWS a provider of type Bedrock calls.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bedrock: Option<BedrockSpec>,
     /// How a provider of type Mock answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mock: Option<MockSpec>,
@@ -206,6 +218,8 @@ pub enum LlmProviderType {
     AzureOpenAI,
     /// Vertex AI of Google Cloud: Gemini, and Claude for names that begin with claude.
     VertexAI,
+    /// Amazon Bedrock: a model's name upstream is the id of a model or inference profile, or its ARN.
+    Bedrock,
     /// api.mistral.ai.
     Mistral,
     /// api.groq.com.

@@ -47,6 +47,11 @@ const GOOGLE_PROJECT: &str = "^([a-z][a-z0-9.-]{0,61}:)?[a-z0-9][a-z0-9-]{0,61}[
 /// A location of Google Cloud.
 const GOOGLE_LOCATION: &str = "^[a-z]([a-z0-9-]{0,40}[a-z0-9])?$";
 
+/// A region of AWS.
+const AWS_REGION: &str = "^[a-z]{2,4}(-[a-z]{2,12}){1,2}-[0-9]{1,2}$";
+/// A role of AWS.
+const AWS_ROLE: &str = "^arn:aws[a-z-]{0,12}:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]{1,512}$";
+
 /// A UUID.
 const UUID: &str = "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$";
 /// A tenant of Microsoft Entra ID: a UUID or a domain.
@@ -57,7 +62,7 @@ const GOOGLE_AUDIENCE: &str = "^//iam[.]googleapis[.]com/projects/[0-9]{1,20}/lo
 const GOOGLE_ACCOUNT: &str = "^[a-z0-9][a-z0-9-]{0,62}@[a-z0-9][a-z0-9.-]{0,120}[.]gserviceaccount[.]com$";
 
 /// A description of each pattern of the schema, to complete "must be …".
-const EXPECTED: [(&str, &str); 32] = [
+const EXPECTED: [(&str, &str); 34] = [
     (LABEL, "a DNS label: lower-case letters, digits and `-`, beginning and ending with a letter or digit"),
     (SUBDOMAIN, OBJECT_NAME_WORDS),
     (DATA_KEY, "a key of a Secret or ConfigMap: letters, digits, `-`, `_` and `.`"),
@@ -98,6 +103,8 @@ const EXPECTED: [(&str, &str); 32] = [
     (AZURE_VERSION, "an API version of Azure, such as 2024-10-21 or 2025-04-01-preview"),
     (GOOGLE_PROJECT, "the id of a Google Cloud project, such as my-project-123"),
     (GOOGLE_LOCATION, "a location of Google Cloud, such as europe-west4, eu or global"),
+    (AWS_REGION, "a region of AWS, such as eu-central-1"),
+    (AWS_ROLE, "the ARN of a role, such as arn:aws:iam::123456789012:role/llm-gateway"),
     (UUID, "a UUID, such as 11111111-2222-3333-4444-555555555555"),
     (ENTRA_TENANT, "a tenant of Microsoft Entra ID: its id, or a domain such as example.onmicrosoft.com"),
     (
@@ -280,6 +287,16 @@ pub(crate) fn google_project(_: &mut SchemaGenerator) -> Schema {
 /// A location of Google Cloud.
 pub(crate) fn google_location(_: &mut SchemaGenerator) -> Schema {
     text(GOOGLE_LOCATION, 42)
+}
+
+/// A region of AWS.
+pub(crate) fn aws_region(_: &mut SchemaGenerator) -> Schema {
+    text(AWS_REGION, 32)
+}
+
+/// A role of AWS.
+pub(crate) fn aws_role(_: &mut SchemaGenerator) -> Schema {
+    text(AWS_ROLE, 600)
 }
 
 /// The base URL of an upstream.

@@ -95,6 +95,21 @@ impl KeySource {
         }
     }
 
+    /// An access key of AWS, as a Secret holds it. Parts in variables can't be put together by an object.
+    pub fn access_key(id: KeySource, secret: KeySource, session: Option<KeySource>) -> KeySource {
+        let session = match session {
+            None => Some(String::new()),
+            Some(KeySource::Literal(session)) => Some(format!("aws_session_token = {session}\n")),
+            Some(_) => None,
+        };
+        match (id, secret, session) {
+            (KeySource::Literal(id), KeySource::Literal(secret), Some(session)) => {
+                KeySource::Literal(format!("aws_access_key_id = {id}\naws_secret_access_key = {secret}\n{session}"))
+            }
+            _ => KeySource::Elsewhere("separate variables for its id and its secret"),
+        }
+    }
+
     /// Parses `os.environ/NAME`, or the key itself.
     pub fn litellm(node: &Node<'_>) -> Option<KeySource> {
         let text = node.text()?.trim();

@@ -72,6 +72,26 @@ pub const BROKEN: &[Invalid] = &[
             "serviceAccount needs audience: with the metadata server, the pod's own service account decides",
         )],
     ),
+    (
+        PROVIDER,
+        "{type: Bedrock, credentials: [{name: a, secretRef: {name: a}}]}",
+        &[("spec", "type Bedrock needs the field bedrock: set its region")],
+    ),
+    (
+        PROVIDER,
+        "{type: Ollama, bedrock: {region: eu-central-1}}",
+        &[("spec", "bedrock is only for type Bedrock: change the type, or remove bedrock")],
+    ),
+    (
+        PROVIDER,
+        "{type: Bedrock, credentials: [{name: a, secretRef: {name: a}}], bedrock: {region: eu-central-1, workloadIdentity: {}}}",
+        &[("spec", "bedrock.workloadIdentity serves in place of credentials: remove one of them")],
+    ),
+    (
+        PROVIDER,
+        "{type: Bedrock, bedrock: {region: eu-central-1}}",
+        &[("spec", "this type needs an API key: list at least one in credentials")],
+    ),
     (PROVIDER, "{type: Mock}", &[("spec", "type Mock needs the field mock: set it, at least to {}")]),
     (PROVIDER, "{type: Ollama, mock: {}}", &[("spec", "mock is only for type Mock: change the type, or remove mock")]),
     (PROVIDER, "{type: OpenAI}", &[("spec", NO_KEY)]),

@@ -68,7 +68,7 @@ pub const BROKEN: &[Invalid] = &[
         "{type: openai}",
         &[(
             "spec.type",
-            "must be one of OpenAI, Anthropic, Gemini, AzureOpenAI, VertexAI, Mistral, Groq, Cerebras, OpenRouter, DeepSeek, xAI, Together, Fireworks, Perplexity, Nebius, HuggingFace, Ollama, vLLM, SGLang, OpenAICompatible, Mock, did you mean `OpenAI`?",
+            "must be one of OpenAI, Anthropic, Gemini, AzureOpenAI, VertexAI, Bedrock, Mistral, Groq, Cerebras, OpenRouter, DeepSeek, xAI, Together, Fireworks, Perplexity, Nebius, HuggingFace, Ollama, vLLM, SGLang, OpenAICompatible, Mock, did you mean `OpenAI`?",
         )],
     ),
     (
@@ -102,6 +102,17 @@ pub const BROKEN: &[Invalid] = &[
         &[
             ("spec.vertex.project", "must be the id of a Google Cloud project, such as my-project-123"),
             ("spec.vertex.location", "must be a location of Google Cloud, such as europe-west4, eu or global"),
+        ],
+    ),
+    (
+        PROVIDER,
+        "{type: Bedrock, bedrock: {region: Frankfurt, workloadIdentity: {roleArn: 'arn:aws:iam::1:user/x'}}}",
+        &[
+            ("spec.bedrock.region", "must be a region of AWS, such as eu-central-1"),
+            (
+                "spec.bedrock.workloadIdentity.roleArn",
+                "must be the ARN of a role, such as arn:aws:iam::123456789012:role/llm-gateway",
+            ),
         ],
     ),
     (PROVIDER, "{type: vLLM, endpoint: 'https://a', proxy: {url: 'proxy.corp:3128'}}", &[("spec.proxy.url", PROXY)]),

@@ -111,6 +111,15 @@ pub const VALID: &[(&str, &str)] = &[
         PROVIDER,
         "{type: VertexAI, credentials: [{name: a, secretRef: {name: a}}], vertex: {project: 'corp.test:p-1', location: europe-west4, apiVersion: v1beta1}}",
     ),
+    (PROVIDER, "{type: Bedrock, bedrock: {region: eu-central-1, workloadIdentity: {}}}"),
+    (
+        PROVIDER,
+        "{type: Bedrock, bedrock: {region: us-gov-west-1, tokenEndpoint: 'https://sts.us-gov-west-1.amazonaws.com', workloadIdentity: {roleArn: 'arn:aws-us-gov:iam::123456789012:role/team/llm@gateway'}}}",
+    ),
+    (
+        PROVIDER,
+        "{type: Bedrock, endpoint: 'https://vpce-1.bedrock-runtime.eu-central-1.vpce.amazonaws.com', credentials: [{name: a, secretRef: {name: a}}], bedrock: {region: eu-central-1}}",
+    ),
     (PROVIDER, "{type: Mock, mock: {reply: 'Hello from {{provider}}/{{model}}', echo: false}}"),
     (PROVIDER, "{type: Mock, mock: {echo: true, toolCalls: [{name: a}]}, timeouts: {total: 10ms}}"),
     (PROVIDER, "{type: Mock, mock: {reply: b, toolCalls: [{name: a}]}}"),

@@ -122,8 +122,8 @@ pub const TABLE: &[Annotation] = &[
         targets: ALL,
         default: "",
         means: "The audience of a token of the pod's service account, which the gateway then has, and exchanges for one of a \
-                cloud: `api://AzureADTokenExchange` for Azure, the workload identity pool's provider for Google. See [access \
-                tokens](semantics.md#access-tokens).",
+                cloud: `api://AzureADTokenExchange` for Azure, `sts.amazonaws.com` for AWS, the workload identity pool's provider for \
+                Google. See [access tokens](semantics.md#access-tokens).",
         check: |value| values::audience(value).map(drop),
     },
 ];
@@ -227,7 +227,10 @@ mod tests {
             ("cpu", &["1m", "50m/1", "0.5"]),
             ("memory", &["16Mi", "32Mi/128Mi", "1Gi/1024Mi"]),
             ("log-level", &["warn"]),
-            ("identity-audience", &["api://AzureADTokenExchange", "//iam.googleapis.com/projects/1/x"]),
+            (
+                "identity-audience",
+                &["api://AzureADTokenExchange", "sts.amazonaws.com", "//iam.googleapis.com/projects/1/x"],
+            ),
         ] {
             for value in values {
                 assert_eq!(check(AnnotationTarget::Pod, &format!("{PREFIX}{word}"), value), Ok(()), "{word}: {value}");

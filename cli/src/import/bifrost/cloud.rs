@@ -1,4 +1,4 @@
-//! The keys of Azure and Vertex AI, which name a resource or a project.
+//! The keys of Azure, Vertex AI and Amazon Bedrock, which name a resource, a project or a region.
 
 use serde_json::{Map, Value, json};
 
@@ -9,16 +9,19 @@ use super::super::source::Node;
 /// What a key says about its cloud.
 #[derive(Default)]
 pub(super) struct CloudKey<'s> {
-    /// `spec.azure` or `spec.vertex`, without a name if the key is of no cloud.
+    /// `spec.azure`, `spec.vertex` or `spec.bedrock`, without a name if the key is of no cloud.
     pub spec: Option<(&'static str, Value)>,
     pub url: Option<Node<'s>>,
-    /// In place of the key's value: a client secret, or a service account's key.
+    /// In place of the key's value: a client secret, a service account's key, or an access key.
     pub secret: Option<(KeySource, Node<'s>)>,
     /// Names of models, and of deployments.
     pub deployments: Vec<(String, String, Node<'s>)>,
 }
 
 pub(super) fn read<'s>(key: &Node<'s>) -> CloudKey<'s> {
+    if let Some(config) = key.get("bedrock_key_config") {
+        return bedrock(key, &config);
+    }
     match (key.get("azure_key_config"), key.get("vertex_key_config")) {
         (Some(config), _) => azure(key, &config),
         (None, Some(config)) => vertex(&config),
@@ -74,6 +77,41 @@ fn vertex<'s>(config: &Node<'s>) -> CloudKey<'s> {
         url: None,
         secret,
         deployments: config.get("deployments").into_iter().flat_map(names).collect(),
+    }
+}
+
+fn bedrock<'s>(key: &Node<'s>, config: &Node<'s>) -> CloudKey<'s> {
+    let of = |field: &str| config.get(field);
+    let source = |field: &str| of(field).and_then(|node| KeySource::bifrost(&node));
+    let region = of("region").and_then(|node| fixed(&node)).unwrap_or_else(|| "us-east-1".to_owned());
+    let mut bedrock = Map::from_iter([("region".to_owned(), json!(region))]);
+    let api_key = key.get("value").is_some_and(|value| KeySource::bifrost(&value).is_some());
+    let secret = source("access_key").zip(source("secret_key")).filter(|_| !api_key);
+    let secret =
+        secret.map(|(id, secret)| KeySource::access_key(id, secret, source("session_token"))).zip(of("secret_key"));
+    if let Some(role) = of("role_arn") {
+        let wanted = fixed(&role).filter(|_| secret.is_none() && !api_key);
+        match wanted {
+            Some(wanted) => {
+                role.doubtful("the role is assumed with the token of the gateway's pod, which the role must trust");
+                bedrock.insert("workloadIdentity".to_owned(), json!({"roleArn": wanted}));
+            }
+            None => role.lost("a role is assumed with the pod's own token here, and not with another key"),
+        }
+    }
+    if let Some(arn) = of("arn") {
+        arn.lost("the name of a model here is its whole ARN: write it into upstreamName");
+    }
+    for field in ["external_id", "session_name", "batch_s3_config"] {
+        if let Some(node) = of(field) {
+            node.idle("nothing here needs it");
+        }
+    }
+    CloudKey {
+        spec: Some(("bedrock", Value::Object(bedrock))),
+        url: None,
+        secret,
+        deployments: [of("deployments"), key.get("deployments")].into_iter().flatten().flat_map(names).collect(),
     }
 }
 

@@ -41,7 +41,7 @@ pub(super) struct ImportedKey<'s> {
     url: Option<Node<'s>>,
     /// Everything of its server.
     model: Option<String>,
-    /// `spec.azure` or `spec.vertex`.
+    /// `spec.azure`, `spec.vertex` or `spec.bedrock`.
     pub cloud: Option<(&'static str, Value)>,
 }
 
@@ -136,7 +136,8 @@ pub(super) fn credentials(
     let mut known = Vec::new();
     // Without a value, the identity of the gateway's pod serves.
     let by_identity = keys.iter().all(|key| {
-        let has_identity = |(field, spec): &(&str, Value)| *field == "vertex" || spec.get("entra").is_some();
+        let has_identity =
+            |(field, spec): &(&str, Value)| matches!(*field, "vertex" | "bedrock") || spec.get("entra").is_some();
         key.key_source.is_none() && key.cloud.as_ref().is_some_and(has_identity)
     });
     if let Some((field, spec)) = keys.first().and_then(|key| key.cloud.clone()) {
@@ -145,6 +146,13 @@ pub(super) fn credentials(
             spec["workloadIdentity"] = json!({});
             keys[0].node.doubtful(
                 "without auth_credentials, the gateway's pod is asked for its identity, from Google's metadata server",
+            );
+        }
+        if by_identity && field == "bedrock" && spec.get("workloadIdentity").is_none() {
+            spec["workloadIdentity"] = json!({});
+            keys[0].node.doubtful(
+                "without a key, the gateway uses what AWS gives its pod: a role of the service account, EKS Pod Identity, or \
+                 the role of the machine",
             );
         }
         if spec.as_object().is_some_and(|spec| !spec.is_empty()) {

@@ -26,12 +26,13 @@ const fn at(name: &'static str, endpoint: &'static str) -> BifrostProvider {
     BifrostProvider { name, kind: "OpenAICompatible", endpoint: Some(endpoint), version: Version::V1 }
 }
 
-const KNOWN: [BifrostProvider; 19] = [
+const KNOWN: [BifrostProvider; 20] = [
     known("openai", "OpenAI"),
     known("anthropic", "Anthropic"),
     whole("gemini", "Gemini"),
     BifrostProvider { name: "azure", kind: "AzureOpenAI", endpoint: None, version: Version::Resource },
     whole("vertex", "VertexAI"),
+    whole("bedrock", "Bedrock"),
     known("mistral", "Mistral"),
     known("groq", "Groq"),
     known("cerebras", "Cerebras"),

@@ -113,12 +113,12 @@ fn provider<'s>(
         };
         let own = own.or_else(|| default.map(str::to_owned));
         let builtin = outrigger_llm::provider::lookup(kind).and_then(|kind| kind.endpoint);
-        if own.is_none() && builtin.is_none() && kind != "VertexAI" {
+        if own.is_none() && builtin.is_none() && !matches!(kind, "VertexAI" | "Bedrock") {
             node.lost("has no base URL, and its type has none of its own: write an LLMProvider with an endpoint");
             continue;
         }
         // The key's own report says why.
-        if kind == "VertexAI" && keys.first().is_some_and(|key| key.cloud.is_none()) {
+        if matches!(kind, "VertexAI" | "Bedrock") && keys.first().is_some_and(|key| key.cloud.is_none()) {
             continue;
         }
         if keys.is_empty() && !KEYLESS.contains(&kind) {

@@ -15,6 +15,7 @@ use super::super::endpoint::endpoint;
 use super::super::name::label;
 use super::super::objects::{ImportedKind, ImportedObject};
 use super::super::report::{Fate, code};
+use super::super::secrets::KeySource;
 use super::super::source::Node;
 use super::models;
 use credential::{credential, secret};
@@ -128,17 +129,23 @@ fn deployment<'s>(
         node.lost(format!("{} is neither Gemini nor Claude, and VertexAI serves only those", code(full)));
         return None;
     }
+    if known.kind == "Bedrock" && !cloud::converses(model) {
+        node.lost(format!("{} is no model of conversations, and Bedrock serves only those", code(full)));
+        return None;
+    }
     let shared = credential(root, &params);
     let field = |name: &str| params.get(name).or_else(|| shared.as_ref().and_then(|shared| shared.get(name)));
     let mut settings = Map::new();
     let mut limits = Map::new();
     let weight = settings_of(&params, known.kind, defaults, &mut settings, &mut limits);
+    let sourced = |node: Node<'s>| Some((KeySource::litellm(&node)?, node));
     let key = match known.kind {
-        "AzureOpenAI" => cloud::azure(&field, &params, &mut settings).or_else(|| field("api_key")),
-        "VertexAI" => cloud::vertex(&field, &params, &mut settings)?,
-        _ => field("api_key"),
+        "AzureOpenAI" => cloud::azure(&field, &params, &mut settings).or_else(|| field("api_key")).and_then(sourced),
+        "VertexAI" => cloud::vertex(&field, &params, &mut settings)?.and_then(sourced),
+        "Bedrock" => cloud::bedrock(&field, &params, known::region(model), &mut settings)?,
+        _ => field("api_key").and_then(sourced),
     };
-    let base = ["api_base", "base_url"].into_iter().find_map(field);
+    let base = ["api_base", "base_url", "aws_bedrock_runtime_endpoint"].into_iter().find_map(field);
     let model = &*name_at(known, model, base.is_some());
     let (kind, endpoint) = match base {
         None => (known.kind, known.endpoint.map(str::to_owned)),
@@ -159,7 +166,7 @@ fn deployment<'s>(
         }
     };
     let builtin = outrigger_llm::provider::lookup(kind).and_then(|kind| kind.endpoint);
-    if endpoint.is_none() && builtin.is_none() && kind != "VertexAI" {
+    if endpoint.is_none() && builtin.is_none() && !matches!(kind, "VertexAI" | "Bedrock") {
         params
             .lost("has no api_base, and its provider's type has no endpoint of its own: write an LLMProvider with one");
         return None;

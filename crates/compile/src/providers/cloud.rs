@@ -1,7 +1,7 @@
 //! What providers in the big clouds need besides an endpoint.
 
-use outrigger_crds::cloud::{AzureSpec, VertexApiVersion, VertexSpec};
-use outrigger_policy::{AzureDoc, EntraDoc, VertexDoc, WorkloadIdentityDoc};
+use outrigger_crds::cloud::{AzureSpec, BedrockSpec, VertexApiVersion, VertexSpec};
+use outrigger_policy::{AwsIdentityDoc, AzureDoc, BedrockDoc, EntraDoc, VertexDoc, WorkloadIdentityDoc};
 
 pub(crate) fn azure(spec: &AzureSpec) -> AzureDoc {
     let entra = spec.entra.as_ref().map(|entra| EntraDoc {
@@ -27,5 +27,14 @@ pub(crate) fn vertex(spec: &VertexSpec) -> VertexDoc {
         api_version: api_version.to_owned(),
         token_endpoint: spec.token_endpoint.clone(),
         workload_identity: identity,
+    }
+}
+
+pub(crate) fn bedrock(spec: &BedrockSpec) -> BedrockDoc {
+    let identity = spec.workload_identity.as_ref();
+    BedrockDoc {
+        region: spec.region.clone(),
+        token_endpoint: spec.token_endpoint.clone(),
+        workload_identity: identity.map(|identity| AwsIdentityDoc { role_arn: identity.role_arn.clone() }),
     }
 }

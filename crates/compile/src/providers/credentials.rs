@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use outrigger_core::{ObjectRef, SecretRef};
 use outrigger_crds::LlmProviderType;
-use outrigger_policy::nearest;
+use outrigger_policy::{AccessKey, nearest};
 use serde_json::{Map, Value};
 
 use crate::findings::finding::{Cause, Finding, Severity};
@@ -133,6 +133,10 @@ pub(crate) fn usable(kind: LlmProviderType) -> UsableValue {
             true => service_account(&value).map(|()| value),
             false => in_header(value),
         },
+        LlmProviderType::Bedrock => |value| match AccessKey::read(&value)? {
+            Some(_) => Ok(value),
+            None => in_header(value),
+        },
         _ => in_header,
     }
 }
@@ -181,6 +185,23 @@ mod tests {
             assert_eq!(vertex(value.to_owned()).is_ok(), sound, "{value}");
         }
         assert!(usable(LlmProviderType::OpenAI)("two\nlines".to_owned()).is_err());
+    }
+
+    #[test]
+    fn bedrock_takes_an_api_key_or_an_access_key() {
+        let bedrock = usable(LlmProviderType::Bedrock);
+        for (value, problem) in [
+            ("ABSKQmVkcm9ja0FQSUtleS0xMjM0NTY=", None),
+            ("[default]\naws_access_key_id = AKIDEXAMPLE\naws_secret_access_key = s", None),
+            (r#"{"AccessKeyId": "AKIDEXAMPLE", "SecretAccessKey": "s"}"#, None),
+            ("aws_access_key_id = AKIDEXAMPLE", Some("no aws_secret_access_key")),
+            ("AKIAIOSFODNN7EXAMPLE", Some("without its secret")),
+            ("two\nlines", Some("no header can carry")),
+        ] {
+            let error = bedrock(value.to_owned()).err();
+            assert_eq!(error.is_some(), problem.is_some(), "{value}");
+            assert!(error.unwrap_or_default().contains(problem.unwrap_or_default()), "{value}: {error:?}");
+        }
     }
 
     #[test]

@@ -54,6 +54,7 @@ fn document(
         ("spec.endpoint", &spec.endpoint),
         ("spec.azure.entra.authority", entra.map_or(&None, |entra| &entra.authority)),
         ("spec.vertex.tokenEndpoint", spec.vertex.as_ref().map_or(&None, |vertex| &vertex.token_endpoint)),
+        ("spec.bedrock.tokenEndpoint", spec.bedrock.as_ref().map_or(&None, |bedrock| &bedrock.token_endpoint)),
     ];
     for (path, url) in urls.into_iter().filter_map(|(path, url)| Some((path, url.as_deref()?))) {
         if let Some(port) = impossible_port(url) {
@@ -109,7 +110,7 @@ fn document(
         proxy: spec.proxy.as_ref().map(|proxy| proxy.url.clone()),
         azure: spec.azure.as_ref().map(cloud::azure),
         vertex: spec.vertex.as_ref().map(cloud::vertex),
-        bedrock: None,
+        bedrock: spec.bedrock.as_ref().map(cloud::bedrock),
         mock: spec.mock.as_ref().map(mock::script),
         limits,
         fail_open,
@@ -224,6 +225,7 @@ fn type_name(kind: LlmProviderType) -> &'static str {
         LlmProviderType::Gemini => "Gemini",
         LlmProviderType::AzureOpenAI => "AzureOpenAI",
         LlmProviderType::VertexAI => "VertexAI",
+        LlmProviderType::Bedrock => "Bedrock",
         LlmProviderType::Mistral => "Mistral",
         LlmProviderType::Groq => "Groq",
         LlmProviderType::Cerebras => "Cerebras",

@@ -1,6 +1,6 @@
 //! The provider types, one row each.
 
-use super::api::{ANTHROPIC, AZURE_DEPLOYMENTS, GEMINI, OPENAI, PERPLEXITY, VERTEX_CLAUDE, VERTEX_GEMINI};
+use super::api::{ANTHROPIC, AZURE_DEPLOYMENTS, BEDROCK, BEDROCK_CLAUDE, GEMINI, OPENAI, PERPLEXITY, VERTEX_CLAUDE, VERTEX_GEMINI};
 use super::{Auth, ProviderType, Quirks};
 
 const fn openai_like(
@@ -59,6 +59,13 @@ pub const TYPES: &[ProviderType] = &[
         auth: Auth::GoogApiKey,
         quirks: Quirks::NONE,
         ..openai_like("VertexAI", None, &[])
+    },
+    // Its endpoint follows from its region. Anthropic's callers reach Claude with their own bytes.
+    ProviderType {
+        api: Some(&BEDROCK),
+        by_model: &[("claude", &BEDROCK_CLAUDE)],
+        quirks: Quirks::NONE,
+        ..openai_like("Bedrock", None, &[])
     },
     ProviderType {
         quirks: Quirks::MISTRAL,

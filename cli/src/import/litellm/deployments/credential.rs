@@ -40,22 +40,19 @@ pub(super) fn secret<'s>(
     work: &mut Work<'s>,
     root: &Node<'s>,
     (known, kind, place): (&LiteLlmProvider, &str, &str),
-    key: Option<Node<'s>>,
+    key: Option<(KeySource, Node<'s>)>,
     params: &Node<'s>,
     node: &Node<'s>,
 ) -> Option<Option<Value>> {
     // Then its identity serves.
-    let keyless = KEYLESS.contains(&kind) || kind == "VertexAI" && key.is_none();
-    let key_source = key.as_ref().and_then(KeySource::litellm);
-    let (key_source, at) = match (key_source, key) {
-        (Some(KeySource::Literal(text)), Some(at))
-            if keyless && NO_KEY.contains(&text.to_ascii_lowercase().as_str()) =>
-        {
+    let keyless = KEYLESS.contains(&kind) || matches!(kind, "VertexAI" | "Bedrock") && key.is_none();
+    let (key_source, at) = match key {
+        Some((KeySource::Literal(text), at)) if keyless && NO_KEY.contains(&text.to_ascii_lowercase().as_str()) => {
             at.idle("a placeholder, because no key is needed");
             return Some(None);
         }
-        (Some(key_source), Some(at)) => (key_source, at),
-        _ => match known.variable {
+        Some(key) => key,
+        None => match known.variable {
             Some(variable) => {
                 params.source().report(
                     Fate::Doubtful,

@@ -32,13 +32,15 @@ const fn own(name: &'static str, kind: &'static str, version: Version) -> LiteLl
     LiteLlmProvider { name, kind, endpoint: None, version, variable: None }
 }
 
-const KNOWN: [LiteLlmProvider; 28] = [
+const KNOWN: [LiteLlmProvider; 30] = [
     known("openai", "OpenAI", Version::Whole, "OPENAI_API_KEY"),
     known("text-completion-openai", "OpenAI", Version::Whole, "OPENAI_API_KEY"),
     known("anthropic", "Anthropic", Version::V1, "ANTHROPIC_API_KEY"),
     known("gemini", "Gemini", Version::Whole, "GEMINI_API_KEY"),
     known("azure", "AzureOpenAI", Version::Resource, "AZURE_API_KEY"),
     own("vertex_ai", "VertexAI", Version::Whole),
+    own("bedrock", "Bedrock", Version::Whole),
+    own("bedrock_converse", "Bedrock", Version::Whole),
     known("mistral", "Mistral", Version::Whole, "MISTRAL_API_KEY"),
     known("groq", "Groq", Version::Whole, "GROQ_API_KEY"),
     known("cerebras", "Cerebras", Version::Whole, "CEREBRAS_API_KEY"),
@@ -94,10 +96,23 @@ pub(super) fn vendor<'m>(full: &'m str, custom: Option<&str>) -> Option<(&'stati
     }
 }
 
+/// The region in LiteLLM's name for a model of Bedrock: `us-west-2/anthropic.claude-v2`.
+pub(super) fn region(model: &str) -> Option<&str> {
+    let (first, _) = model.split_once('/')?;
+    let parts: Vec<&str> = first.split('-').collect();
+    let is_number = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    (parts.len() >= 3 && parts.last().is_some_and(is_number)).then_some(first)
+}
+
 /// The model's name at the provider, where LiteLLM sends another one than its configuration says. `own_server`: the
 /// deployment names its server.
 pub(super) fn name_at<'m>(known: &LiteLlmProvider, model: &'m str, own_server: bool) -> Cow<'m, str> {
     let parts: Vec<&str> = model.split('/').collect();
+    if known.kind == "Bedrock" {
+        // `converse/`, `invoke/` and a region say how LiteLLM calls it; an ARN may have the kind of its model before it.
+        let named = model.find("arn:").and_then(|at| model.get(at..));
+        return Cow::Borrowed(named.or_else(|| model.rsplit('/').next()).unwrap_or(model));
+    }
     match (known.kind, parts.as_slice()) {
         _ if own_server || model.contains('*') => Cow::Borrowed(model),
         // The provider that the router shall use.
@@ -150,7 +165,9 @@ mod tests {
             ("azure/gpt-4o", None, Some(("azure", "gpt-4o"))),
             ("azure_ai/deepseek-v3", None, None),
             ("gemini-2.5-pro", None, None),
-            ("bedrock/anthropic.claude", None, None),
+            ("bedrock/anthropic.claude", None, Some(("bedrock", "anthropic.claude"))),
+            ("bedrock/converse/us.amazon.nova-pro-v1:0", None, Some(("bedrock", "converse/us.amazon.nova-pro-v1:0"))),
+            ("sagemaker/x", None, None),
         ] {
             let got = vendor(full, custom).map(|(known, model)| (known.name, model));
             assert_eq!(got, expected, "{full}");

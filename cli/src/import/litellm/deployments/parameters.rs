@@ -57,7 +57,8 @@ pub(super) fn settings_of(
             }
             "max_retries" | "num_retries" => attempts = retries(&node).or(attempts),
             "extra_headers" | "headers" => headers::into(&node, settings),
-            _ if matches!(kind, "AzureOpenAI" | "VertexAI") && PARAMETERS.contains(&field) => {}
+            _ if matches!(kind, "AzureOpenAI" | "VertexAI" | "Bedrock") && PARAMETERS.contains(&field) => {}
+            "aws_profile_name" => node.lost("a profile of LiteLLM's machine: write its access key into a Secret"),
             "api_version" => node.idle("only Azure's API has versions of this kind"),
             "organization" => {
                 node.lost("write the header openai-organization into spec.headers, if the key has several")

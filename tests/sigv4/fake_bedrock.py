@@ -1,0 +1,178 @@
+"""An Amazon Bedrock that answers only requests with a signature that botocore makes too, or with an API key.
+
+It is also the token service (STS) and the agent of a node: both give a key that expires, with a session token. Prints
+its port. Each answer says who signed the request.
+"""
+
+import base64
+import datetime
+import json
+import re
+import struct
+import sys
+import threading
+import urllib.parse
+import zlib
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import botocore.auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
+SESSION = "AQoDYXdzEPT//wEXAMPLEtc764bNrC9SAPBSM22wDOk4x4HIZ8j4FZTwdQW=="
+API_KEY = "ABSKQmVkcm9ja0FQSUtleS0xMjM0NTY="
+# Key id -> session token.
+KEYS = {"AKIDFIXED": None, "ASIAROLE": SESSION, "ASIAAGENT": SESSION}
+REGION = "eu-central-1"
+SIGNING = threading.Lock()
+
+
+def message(headers, payload):
+    def header(name, value):
+        name, value = name.encode(), value.encode()
+        return bytes([len(name)]) + name + b"\x07" + struct.pack(">H", len(value)) + value
+
+    head = b"".join(header(*pair) for pair in headers.items())
+    prelude = struct.pack(">II", 16 + len(head) + len(payload), len(head))
+    text = prelude + struct.pack(">I", zlib.crc32(prelude)) + head + payload
+    return text + struct.pack(">I", zlib.crc32(text))
+
+
+def event(name, data):
+    headers = {":event-type": name, ":content-type": "application/json", ":message-type": "event"}
+    return message(headers, json.dumps(data).encode())
+
+
+def chunk(data):
+    return event("chunk", {"bytes": base64.b64encode(json.dumps(data).encode()).decode(), "p": "abc"})
+
+
+class Bedrock(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_):
+        pass
+
+    def do_GET(self):
+        assert self.path == "/agent" and self.headers["authorization"].count(".") == 2, self.path
+        self.send("application/json", json.dumps(
+            {"AccessKeyId": "ASIAAGENT", "SecretAccessKey": SECRET, "Token": SESSION, "Expiration": later()}
+        ))
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["content-length"]))
+        if self.headers["content-type"] == "application/x-www-form-urlencoded":
+            return self.assume(dict(urllib.parse.parse_qsl(body.decode())))
+        signer = self.signer(body)
+        if signer is None:
+            error = {"message": "The request signature we calculated does not match the signature you provided."}
+            return self.send("application/json", json.dumps(error), 403, "InvalidSignatureException")
+        model, verb = re.fullmatch(r"/model/([^/]+)/([a-z-]+)", self.path).groups()
+        text = f"{urllib.parse.unquote(model)} for {signer}"
+        if urllib.parse.unquote(model) == "throttled":
+            return self.send("application/json", json.dumps({"message": "Too many requests"}), 429, "ThrottlingException")
+        answers = {
+            "converse": self.converse,
+            "converse-stream": self.converse_stream,
+            "invoke": self.invoke,
+            "invoke-with-response-stream": self.invoke_stream,
+        }
+        answers[verb](text)
+
+    def signer(self, body):
+        """Who signed the request; None if the signature is not botocore's."""
+        told = self.headers["authorization"] or ""
+        if told == f"Bearer {API_KEY}":
+            return "the API key"
+        found = re.fullmatch(
+            r"AWS4-HMAC-SHA256 Credential=(\w+)/\d{8}/([\w-]+)/bedrock/aws4_request, SignedHeaders=([\w;-]+), Signature=\w+",
+            told,
+        )
+        if not found or found[2] != REGION or KEYS.get(found[1]) != self.headers["x-amz-security-token"]:
+            return None
+        named = {name: self.headers[name] for name in found[3].split(";") if name != "x-amz-date"}
+        request = AWSRequest("POST", f"http://{self.headers['host']}{self.path}", named, body)
+        now = datetime.datetime.strptime(self.headers["x-amz-date"], "%Y%m%dT%H%M%SZ")
+        with SIGNING:
+            botocore.auth.get_current_datetime = lambda: now
+            botocore.auth.SigV4Auth(Credentials(found[1], SECRET, KEYS[found[1]]), "bedrock", REGION).add_auth(request)
+        return found[1] if request.headers["Authorization"] == told else None
+
+    def assume(self, form):
+        assert form["Action"] == "AssumeRoleWithWebIdentity" and form["WebIdentityToken"].count(".") == 2, form
+        self.send("text/xml", (
+            "<AssumeRoleWithWebIdentityResponse><AssumeRoleWithWebIdentityResult><Credentials>"
+            f"<AccessKeyId>ASIAROLE</AccessKeyId><SecretAccessKey>{SECRET}</SecretAccessKey>"
+            f"<SessionToken>{SESSION}</SessionToken><Expiration>{later()}</Expiration>"
+            "</Credentials></AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>"
+        ))
+
+    def converse(self, text):
+        self.send("application/json", json.dumps({
+            "output": {"message": {"role": "assistant", "content": [{"text": text}]}},
+            "stopReason": "end_turn",
+            "usage": {"inputTokens": 3, "outputTokens": 5, "totalTokens": 8},
+            "metrics": {"latencyMs": 7},
+        }))
+
+    def converse_stream(self, text):
+        events = [event("messageStart", {"role": "assistant"})]
+        events += [event("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": part}}) for part in halves(text)]
+        events += [
+            event("contentBlockStop", {"contentBlockIndex": 0}),
+            event("messageStop", {"stopReason": "end_turn"}),
+            event("metadata", {"usage": {"inputTokens": 3, "outputTokens": 5, "totalTokens": 8}, "metrics": {"latencyMs": 7}}),
+        ]
+        self.send("application/vnd.amazon.eventstream", b"".join(events))
+
+    def invoke(self, text):
+        self.send("application/json", json.dumps(self.anthropic([{"type": "text", "text": text}], "end_turn", 5)))
+
+    def invoke_stream(self, text):
+        events = [{"type": "message_start", "message": self.anthropic([], None, 1)}]
+        events += [{"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}]
+        events += [
+            {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": part}} for part in halves(text)
+        ]
+        events += [
+            {"type": "content_block_stop", "index": 0},
+            {"type": "message_delta", "delta": {"stop_reason": "end_turn", "stop_sequence": None}, "usage": {"output_tokens": 5}},
+            {"type": "message_stop", "amazon-bedrock-invocationMetrics": {"inputTokenCount": 3, "outputTokenCount": 5}},
+        ]
+        self.send("application/vnd.amazon.eventstream", b"".join(map(chunk, events)))
+
+    def anthropic(self, content, stop, tokens):
+        usage = {"input_tokens": 3, "output_tokens": tokens}
+        return {
+            "id": "msg_1", "type": "message", "role": "assistant", "model": "claude", "content": content,
+            "stop_reason": stop, "stop_sequence": None, "usage": usage,
+        }
+
+    def send(self, kind, text, status=200, error=None):
+        body = text if isinstance(text, bytes) else text.encode()
+        self.send_response(status)
+        self.send_header("content-type", kind)
+        self.send_header("content-length", str(len(body)))
+        self.send_header("x-amzn-requestid", "00000000-0000-0000-0000-000000000000")
+        if error:
+            self.send_header("x-amzn-errortype", f"{error}:http://internal.amazon.com/coral/com.amazon.bedrock/")
+        self.end_headers()
+        # In pieces that end anywhere.
+        for at in range(0, len(body), 77):
+            self.wfile.write(body[at : at + 77])
+
+
+def halves(text):
+    return text[: len(text) // 2], text[len(text) // 2 :]
+
+
+def later():
+    return (datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+if __name__ == "__main__":
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Bedrock)
+    print(server.server_port, flush=True)
+    sys.stdout.close()
+    server.serve_forever()
