@@ -44,6 +44,7 @@ PROVIDERS = {
     "Anthropic": ("anthropic",),
     "Bedrock": ("bedrock_converse", "bedrock"),
     "Cerebras": ("cerebras",),
+    "Cohere": ("cohere", "cohere_chat"),
     "DeepSeek": ("deepseek",),
     "Fireworks": ("fireworks_ai", "fireworks_ai-embedding-models"),
     "Gemini": ("gemini",),
@@ -57,7 +58,7 @@ PROVIDERS = {
 }
 
 # Types that give no model away: a price of zero is a gap of the table.
-PAID = {"Bedrock", "DeepSeek", "Fireworks", "Nebius", "Perplexity", "Together", "xAI"}
+PAID = {"Bedrock", "Cohere", "DeepSeek", "Fireworks", "Nebius", "Perplexity", "Together", "xAI"}
 
 # Rows with a price for models of a size, under no model's name.
 SIZES = re.compile(r"(together|fireworks)-ai-")

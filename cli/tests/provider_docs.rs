@@ -83,6 +83,7 @@ const KEY_PAGES: &[(&str, &str)] = &[
     ("Perplexity", "www.perplexity.ai/account/api/keys"),
     ("Nebius", "tokenfactory.nebius.com"),
     ("HuggingFace", "huggingface.co/settings/tokens (with the right to call inference providers)"),
+    ("Cohere", "dashboard.cohere.com/api-keys"),
 ];
 
 /// What an object needs besides its type and its key.
@@ -116,6 +117,7 @@ fn api(kind: &ProviderType) -> String {
         Dialect::Anthropic => "Anthropic",
         Dialect::Gemini => "Gemini",
         Dialect::Bedrock => "Bedrock",
+        Dialect::Cohere => "Cohere",
     };
     let mut text = kind.api.map_or("as `mock.dialect` says", |api| name(api.dialect)).to_owned();
     for (word, api) in kind.by_model {

@@ -51,6 +51,8 @@ pub enum MockDialect {
     Gemini,
     /// Converse of Amazon Bedrock.
     Bedrock,
+    /// Version 2 of Cohere's API.
+    Cohere,
 }
 
 /// A call of a tool in an answer.

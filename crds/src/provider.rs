@@ -243,6 +243,8 @@ pub enum LlmProviderType {
     Nebius,
     /// router.huggingface.co: a model's name may end with a provider, `:together`.
     HuggingFace,
+    /// api.cohere.com, version 2 of its API.
+    Cohere,
     /// An Ollama server.
     Ollama,
     /// A vLLM server.

@@ -333,6 +333,7 @@ fn no_recorded_figure_is_judged_implausible() {
             (Anthropic, _) => "/v1/messages",
             (Gemini, _) => "/v1beta/models/m:generateContent",
             (Bedrock, _) => "/model/m/converse",
+            (Dialect::Cohere, _) => "/v2/chat",
         };
         let operation = outrigger_llm::operation::find("POST", path).unwrap().operation;
         let metered = meter(operation, &scanned, body.as_bytes());

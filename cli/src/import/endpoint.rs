@@ -11,6 +11,8 @@ pub(crate) enum Version {
     Whole,
     /// Nothing; what follows `/openai` is removed, because the gateway adds it.
     Resource,
+    /// Nothing; the version and what follows it are removed, because the gateway adds them.
+    Unversioned,
 }
 
 /// The endpoint. `None` if it is invalid, which is reported without the URL, because it may hold a password.
@@ -26,10 +28,13 @@ pub(crate) fn endpoint(node: &Node<'_>, version: Version) -> Option<String> {
         node.lost("no http:// or https:// URL without user, query and fragment: write spec.endpoint by hand");
         return None;
     }
-    let text = match (version, text.find("/openai/").or_else(|| text.strip_suffix("/openai").map(str::len))) {
-        (Version::Resource, Some(at)) => &text[..at],
-        _ => text.trim_end_matches('/'),
+    let ends = |segment: &str| text.find(&format!("{segment}/")).or_else(|| text.strip_suffix(segment).map(str::len));
+    let cut = match version {
+        Version::Resource => ends("/openai"),
+        Version::Unversioned => ends("/v1").or_else(|| ends("/v2")),
+        Version::V1 | Version::Whole => None,
     };
+    let text = cut.and_then(|at| text.get(..at)).unwrap_or(text).trim_end_matches('/');
     let local = rest.is_some_and(|rest| rest.starts_with("localhost") || rest.starts_with("127."));
     let whole = match version {
         Version::V1 if !text.ends_with("/v1") => format!("{text}/v1"),

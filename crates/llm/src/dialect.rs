@@ -23,11 +23,13 @@ pub enum Dialect {
     Gemini,
     /// `Converse` of Amazon Bedrock.
     Bedrock,
+    /// Version 2 of Cohere's API.
+    Cohere,
 }
 
 impl Dialect {
     /// All of them, in the order in which documents list them.
-    pub const ALL: [Dialect; 4] = [Dialect::OpenAi, Dialect::Anthropic, Dialect::Gemini, Dialect::Bedrock];
+    pub const ALL: [Dialect; 5] = [Dialect::OpenAi, Dialect::Anthropic, Dialect::Gemini, Dialect::Bedrock, Dialect::Cohere];
 
     /// The name in records, metrics and messages.
     #[must_use]
@@ -37,6 +39,7 @@ impl Dialect {
             Dialect::Anthropic => "anthropic",
             Dialect::Gemini => "gemini",
             Dialect::Bedrock => "bedrock",
+            Dialect::Cohere => "cohere",
         }
     }
 
@@ -54,6 +57,7 @@ impl Dialect {
             Dialect::Anthropic => Format::Anthropic,
             Dialect::Gemini => Format::Gemini,
             Dialect::Bedrock => Format::Bedrock,
+            Dialect::Cohere => Format::Cohere,
         }
     }
 }
@@ -75,11 +79,13 @@ pub enum Format {
     Gemini,
     /// `POST /model/NAME/converse`.
     Bedrock,
+    /// `POST /v2/chat`.
+    Cohere,
 }
 
 impl Format {
     /// All of them, in the order in which documents list them.
-    pub const ALL: [Format; 4] = [Format::OpenAiChat, Format::Anthropic, Format::Gemini, Format::Bedrock];
+    pub const ALL: [Format; 5] = [Format::OpenAiChat, Format::Anthropic, Format::Gemini, Format::Bedrock, Format::Cohere];
 
     /// The API with this format, whose name messages use.
     #[must_use]
@@ -89,6 +95,7 @@ impl Format {
             Format::Anthropic => Dialect::Anthropic,
             Format::Gemini => Dialect::Gemini,
             Format::Bedrock => Dialect::Bedrock,
+            Format::Cohere => Dialect::Cohere,
         }
     }
 }

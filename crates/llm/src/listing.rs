@@ -54,6 +54,7 @@ mod tests {
                 "supportedGenerationMethods": ["generateContent", "streamGenerateContent", "countTokens"],
             }]})
         );
+        assert_eq!(list(Dialect::Cohere, &models()[..1]), json!({"models": [{"name": "openai/gpt-4o"}]}));
     }
 
     #[test]
@@ -64,5 +65,6 @@ mod tests {
             json!({"data": [], "has_more": false, "first_id": null, "last_id": null})
         );
         assert_eq!(list(Dialect::Gemini, &[]), json!({"models": []}));
+        assert_eq!(list(Dialect::Cohere, &[]), json!({"models": []}));
     }
 }

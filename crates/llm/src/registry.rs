@@ -13,7 +13,7 @@ use crate::errors::GatewayError;
 use crate::exchange::{Answer, EncodedRequest};
 use crate::format::marks::Marks;
 use crate::format::openai_chat::conform::BodyChanges;
-use crate::format::{anthropic, bedrock, gemini, openai_chat, openai_responses};
+use crate::format::{anthropic, bedrock, cohere, gemini, openai_chat, openai_responses};
 use crate::framing;
 use crate::listing::ListedModel;
 use crate::operation::OperationKind;
@@ -45,6 +45,10 @@ macro_rules! with_codec {
                 use bedrock as $codec;
                 $do
             }
+            Format::Cohere => {
+                use cohere as $codec;
+                $do
+            }
         }
     };
 }
@@ -70,6 +74,7 @@ macro_rules! with_state {
             $enum::Anthropic($state) => $do,
             $enum::Gemini($state) => $do,
             $enum::Bedrock($state) => $do,
+            $enum::Cohere($state) => $do,
         }
     };
 }
@@ -131,6 +136,7 @@ pub enum StreamDecoder {
     Anthropic(anthropic::stream::Decoder),
     Gemini(gemini::stream::Decoder),
     Bedrock(bedrock::stream::Decoder),
+    Cohere(cohere::stream::Decoder),
 }
 
 impl StreamDecoder {
@@ -141,6 +147,7 @@ impl StreamDecoder {
             Format::Anthropic => StreamDecoder::Anthropic(anthropic::stream::Decoder::default()),
             Format::Gemini => StreamDecoder::Gemini(gemini::stream::Decoder::default()),
             Format::Bedrock => StreamDecoder::Bedrock(bedrock::stream::Decoder::default()),
+            Format::Cohere => StreamDecoder::Cohere(cohere::stream::Decoder::default()),
         }
     }
 
@@ -174,6 +181,7 @@ pub enum CommonEncoder {
     Anthropic(anthropic::stream::Encoder),
     Gemini(gemini::stream::Encoder),
     Bedrock(bedrock::stream::Encoder),
+    Cohere(cohere::stream::Encoder),
 }
 
 impl CommonEncoder {
@@ -183,6 +191,7 @@ impl CommonEncoder {
             Format::Anthropic => CommonEncoder::Anthropic(anthropic::stream::Encoder::new(answer)),
             Format::Gemini => CommonEncoder::Gemini(gemini::stream::Encoder::new(answer)),
             Format::Bedrock => CommonEncoder::Bedrock(bedrock::stream::Encoder::new(answer)),
+            Format::Cohere => CommonEncoder::Cohere(cohere::stream::Encoder::new(answer)),
         }
     }
 }
@@ -238,6 +247,7 @@ pub(crate) enum StreamWatcher {
     Anthropic(anthropic::watch::Watcher),
     Gemini(gemini::watch::Watcher),
     Bedrock(bedrock::watch::Watcher),
+    Cohere(cohere::watch::Watcher),
 }
 
 impl StreamWatcher {
@@ -247,6 +257,7 @@ impl StreamWatcher {
             Format::Anthropic => StreamWatcher::Anthropic(anthropic::watch::Watcher::default()),
             Format::Gemini => StreamWatcher::Gemini(gemini::watch::Watcher::default()),
             Format::Bedrock => StreamWatcher::Bedrock(bedrock::watch::Watcher::default()),
+            Format::Cohere => StreamWatcher::Cohere(cohere::watch::Watcher::default()),
         }
     }
 

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
-use outrigger_llm::Dialect::{self, Anthropic, Bedrock, Gemini, OpenAi};
+use outrigger_llm::Dialect::{self, Anthropic, Bedrock, Cohere, Gemini, OpenAi};
 use outrigger_llm::chat::{JsonObject, mark, signature};
 use outrigger_llm::passthrough::strip_marks::strip_marks;
 use outrigger_llm::provider::Target;
@@ -19,6 +19,7 @@ fn model(dialect: Dialect) -> &'static str {
         Anthropic => "claude-sonnet-4-5",
         Gemini => "gemini-3-pro-preview",
         Bedrock => "us.amazon.nova-2-lite-v1:0",
+        Cohere => "command-a-plus-05-2026",
     }
 }
 
@@ -46,6 +47,10 @@ fn answer(upstream: Dialect, n: usize) -> Value {
             {"reasoningContent": {"reasoningText": {"text": format!("hm {n}")}}},
             {"toolUse": {"toolUseId": format!("tooluse_{n}"), "name": "look", "input": {"at": 1}}},
         ]}}, "stopReason": "tool_use", "usage": {"inputTokens": 1, "outputTokens": 1, "totalTokens": 2}}),
+        Cohere => json!({"id": format!("c{n}"), "finish_reason": "TOOL_CALL", "message": {"role": "assistant",
+        "content": [{"type": "thinking", "thinking": format!("hm {n}")}], "tool_calls": [
+            {"id": format!("look_{n}"), "type": "function", "function": {"name": "look", "arguments": "{\"at\":1}"}},
+        ]}}),
     }
 }
 
@@ -82,6 +87,9 @@ impl Client {
                 "inferenceConfig": {"maxTokens": 4000},
                 "additionalModelRequestFields": {"thinking": {"type": "enabled", "budget_tokens": 2000}},
                 "toolConfig": {"tools": [{"toolSpec": {"name": "look", "inputSchema": {"json": schema}}}]}}),
+            Cohere => json!({"model": "m", "thinking": {"type": "enabled", "token_budget": 2000},
+                "messages": [{"role": "user", "content": "q"}],
+                "tools": [{"type": "function", "function": {"name": "look", "parameters": schema}}]}),
         };
         Client { dialect, body, forgetful }
     }
@@ -102,6 +110,12 @@ impl Client {
                             .retain(|key, _| ["id", "type", "function"].contains(&key.as_str()));
                     }
                 }
+                let id = message["tool_calls"][0]["id"].clone();
+                let messages = self.body["messages"].as_array_mut().unwrap();
+                messages.extend([message, json!({"role": "tool", "tool_call_id": id, "content": "a cat"})]);
+            }
+            Cohere => {
+                let message = answer["message"].clone();
                 let id = message["tool_calls"][0]["id"].clone();
                 let messages = self.body["messages"].as_array_mut().unwrap();
                 messages.extend([message, json!({"role": "tool", "tool_call_id": id, "content": "a cat"})]);
@@ -178,6 +192,17 @@ fn check(upstream: Dialect, body: &Value, turns: &[Dialect], case: &str) {
                     assert!(id.len() <= 40, "{case}: {id}");
                     assert!(call.get("extra_content").is_none(), "{case}: {call}");
                     assert!(open.insert(id.to_owned()), "{case}: {id} twice");
+                }
+                if message["role"] == "tool" {
+                    assert!(open.contains(message["tool_call_id"].as_str().unwrap()), "{case}: {message}");
+                }
+            }
+        }
+        Cohere => {
+            for message in body["messages"].as_array().unwrap() {
+                for call in message["tool_calls"].as_array().into_iter().flatten() {
+                    calls += 1;
+                    assert!(open.insert(call["id"].as_str().unwrap().to_owned()), "{case}: {call} twice");
                 }
                 if message["role"] == "tool" {
                     assert!(open.contains(message["tool_call_id"].as_str().unwrap()), "{case}: {message}");
@@ -274,7 +299,7 @@ fn each_of_three_turns_has_another_provider() {
 /// Anthropic's signed thinking returns to Anthropic, through every dialect that can keep it.
 #[test]
 fn signed_thinking_returns_to_its_provider() {
-    for (caller, comes_back) in [(OpenAi, false), (Anthropic, true), (Gemini, true), (Bedrock, true)] {
+    for (caller, comes_back) in [(OpenAi, false), (Anthropic, true), (Gemini, true), (Bedrock, true), (Cohere, false)] {
         let mut client = Client::new(caller, false);
         let mut answer_body = answer(Anthropic, 0);
         if caller != Anthropic {

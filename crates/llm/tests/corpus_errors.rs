@@ -47,6 +47,7 @@ fn every_recorded_error_has_the_right_class() {
         let dialect = match exchange.provider.as_str() {
             "anthropic" => Dialect::Anthropic,
             "gemini" | "vertex" => Dialect::Gemini,
+            "cohere" => Dialect::Cohere,
             _ => Dialect::OpenAi,
         };
         let header = |name: &str| {

@@ -20,13 +20,14 @@ use recorded::Exchange;
 
 /// The summary of an answer of the operation with this name.
 fn whole(dialect: Dialect, operation: &str, body: &[u8]) -> AnswerSummary {
-    let row = TABLE.iter().find(|row| row.name == operation).unwrap();
+    let row = TABLE.iter().find(|row| row.dialect == dialect && row.name == operation).unwrap();
     summarize(dialect, row.kind, body)
 }
 
 /// The dialect and operation, if it is one of our dialects.
 fn operation(exchange: &Exchange) -> Option<(Dialect, &'static str)> {
     Some(match (exchange.provider.as_str(), exchange.api.as_str()) {
+        ("cohere", "chat") => (Dialect::Cohere, "chat"),
         ("cohere", _) => return None,
         (_, "chat") => (Dialect::OpenAi, "chat"),
         (_, "completions") => (Dialect::OpenAi, "completions"),
@@ -60,6 +61,7 @@ fn usage(dialect: Dialect, documents: &[Value]) -> Usage {
             document.pointer("/message/usage"),
             document.pointer("/response/usage"),
             document.pointer("/x_groq/usage"),
+            document.pointer("/delta/usage"),
             // OpenAI's service tier is next to the usage.
             (dialect == Dialect::OpenAi).then_some(document),
             document.get("response"),
@@ -141,6 +143,12 @@ fn usage(dialect: Dialect, documents: &[Value]) -> Usage {
                 ..Usage::default()
             }
         }
+        Dialect::Cohere => Usage {
+            input: at("/billed_units/input_tokens"),
+            output: at("/billed_units/output_tokens"),
+            reasoning: at("/tokens/reasoning_tokens"),
+            ..Usage::default()
+        },
     }
 }
 
@@ -193,6 +201,7 @@ fn every_recorded_answer_is_recognized() {
     assert_eq!(counts.get(&("anthropic", "messages")), Some(&71));
     assert_eq!(counts.get(&("vertex", "generate_content")), Some(&59));
     assert_eq!(counts.get(&("bedrock", "converse")), Some(&60));
+    assert_eq!(counts.get(&("cohere", "chat")), Some(&45));
     assert!(counts.values().sum::<usize>() > 700, "{counts:?}");
 }
 
@@ -253,6 +262,7 @@ fn every_recorded_stream_is_recognized() {
     }
     assert_eq!(counts.get(&("anthropic", "messages")), Some(&13));
     assert_eq!(counts.get(&("ollama", "chat")), Some(&19));
+    assert_eq!(counts.get(&("cohere", "chat")), Some(&11));
     assert_eq!(counts.get(&("openai", "responses")), Some(&13));
     assert!(counts.values().sum::<usize>() > 120, "{counts:?}");
 }
@@ -283,6 +293,10 @@ fn content_begins_at_the_same_event_as_in_a_full_parse() {
             (Dialect::Gemini, _) => {
                 let part = |path: &str| document.pointer(&format!("/candidates/0/content/parts/0/{path}")).cloned();
                 text(part("text").as_ref()) || part("functionCall").is_some() || part("inlineData").is_some()
+            }
+            (Dialect::Cohere, _) => {
+                let message = |path: &str| text(document.pointer(&format!("/delta/message/{path}")));
+                ["content/text", "content/thinking", "tool_plan", "tool_calls/function/name"].into_iter().any(message)
             }
             (_, "responses") => {
                 let done = document["type"] == "response.output_item.done";

@@ -17,9 +17,9 @@ another dialect. Generated from the table in `crates/llm/src/operation/table.rs`
 edit it by hand.
 
 Any other path is a 404 `unknown_path`, in JSON that lists these. The paths are under `/v1`
-(Gemini's also under `/v1beta`, `/v1alpha` and `/v1beta1`) or have no version. They also work below
-the prefixes of other gateways: `/openai`, `/anthropic`, `/genai`, `/litellm`, `/langchain`,
-`/pydanticai`. OpenAI's also work under `/openai/deployments/{model}`, which Azure's clients use.
+(Gemini's also under `/v1beta`, `/v1alpha` and `/v1beta1`) or have no version. Cohere's contain
+their version, `/v2`. All also work below the prefixes of other gateways: `/openai`, `/anthropic`,
+`/genai`, `/cohere`, `/litellm`, `/langchain`, `/pydanticai`. OpenAI's also work under `/openai/deployments/{model}`, which Azure's clients use.
 Gemini's also work under `/projects/{project}/locations/{location}/publishers/google`, and
 `rawPredict` under the same with `anthropic`, which Vertex AI's clients use; project and location are
 ignored, because the provider's object determines them. Paths of Amazon Bedrock have no version. They
@@ -41,6 +41,7 @@ fn title(dialect: Dialect) -> &'static str {
         Dialect::Anthropic => "Anthropic",
         Dialect::Gemini => "Gemini",
         Dialect::Bedrock => "Bedrock",
+        Dialect::Cohere => "Cohere",
     }
 }
 
@@ -105,7 +106,8 @@ fn operations() {
     text.push_str(
         "\nThe gateway answers the list of models, and a request for one model, from the policy, without asking\n\
          anybody. The dialect of the answer depends on the request's headers: Anthropic's with\n\
-         `anthropic-version`, Gemini's with `x-goog-api-key` or `?key=`, Bedrock's by its path, else\n\
+         `anthropic-version`, Gemini's with `x-goog-api-key` or `?key=`, Bedrock's by its path, Cohere's with the headers of its SDKs,\n\
+         else\n\
          OpenAI's.\n\
          \n\
          `InvokeModel` takes the bodies of Claude, which have an `anthropic_version`. The bodies of other\n\

@@ -20,6 +20,7 @@ know what happens to a field. Generated from the table in `crates/llm/src/format
 - [From Anthropic](#from-anthropic)
 - [From Gemini](#from-gemini)
 - [From Bedrock](#from-bedrock)
+- [From Cohere](#from-cohere)
 - [From OpenAI Responses](#from-openai-responses)
 
 If caller and provider speak the same dialect, the bytes of a request go on as they are
@@ -58,6 +59,7 @@ fn title(format: Format) -> &'static str {
         Format::Anthropic => "Anthropic",
         Format::Gemini => "Gemini",
         Format::Bedrock => "Bedrock",
+        Format::Cohere => "Cohere",
     }
 }
 

@@ -108,6 +108,7 @@ pub const BROKEN: &[Invalid] = &[
     (PROVIDER, "{type: Perplexity}", &[("spec", NO_KEY)]),
     (PROVIDER, "{type: Nebius}", &[("spec", NO_KEY)]),
     (PROVIDER, "{type: HuggingFace}", &[("spec", NO_KEY)]),
+    (PROVIDER, "{type: Cohere}", &[("spec", NO_KEY)]),
     (
         PROVIDER,
         "{type: Mock, mock: {}, credentials: [{name: a, secretRef: {name: a}}]}",

@@ -68,7 +68,7 @@ pub const BROKEN: &[Invalid] = &[
         "{type: openai}",
         &[(
             "spec.type",
-            "must be one of OpenAI, Anthropic, Gemini, AzureOpenAI, VertexAI, Bedrock, Mistral, Groq, Cerebras, OpenRouter, DeepSeek, xAI, Together, Fireworks, Perplexity, Nebius, HuggingFace, Ollama, vLLM, SGLang, OpenAICompatible, Mock, did you mean `OpenAI`?",
+            "must be one of OpenAI, Anthropic, Gemini, AzureOpenAI, VertexAI, Bedrock, Mistral, Groq, Cerebras, OpenRouter, DeepSeek, xAI, Together, Fireworks, Perplexity, Nebius, HuggingFace, Cohere, Ollama, vLLM, SGLang, OpenAICompatible, Mock, did you mean `OpenAI`?",
         )],
     ),
     (

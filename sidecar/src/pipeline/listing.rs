@@ -68,6 +68,8 @@ fn version(dialect: Dialect) -> &'static str {
         Dialect::Gemini => "/v1beta",
         // AWS has no versions in paths.
         Dialect::Bedrock => "",
+        // It is a part of the path.
+        Dialect::Cohere => "",
     }
 }
 
@@ -83,7 +85,12 @@ mod tests {
     fn an_unknown_path_lists_the_served_ones() {
         let refusal = unknown_path("GET", "/nothing");
         assert_eq!(refusal.status, 404);
-        for part in ["openai: POST /v1/chat/completions", "anthropic: POST /v1/messages", "{model}:generateContent"] {
+        for part in [
+            "openai: POST /v1/chat/completions",
+            "anthropic: POST /v1/messages",
+            "POST /v1beta/models/{model}:generateContent",
+            "cohere: POST /v2/chat",
+        ] {
             assert!(refusal.message.contains(part), "{part} in {}", refusal.message);
         }
     }

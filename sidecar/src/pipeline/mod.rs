@@ -267,6 +267,7 @@ fn hints(headers: &HeaderMap, query: &Query) -> Hints {
     Hints {
         anthropic: headers.contains_key(&name::ANTHROPIC_VERSION),
         google: headers.contains_key(&name::X_GOOG_API_KEY) || query.key().is_some(),
+        cohere: headers.get(&name::X_FERN_SDK_NAME).is_some_and(|sdk| sdk.as_bytes().starts_with(b"cohere")),
     }
 }
 

@@ -23,6 +23,7 @@ pub mod name {
         TIMEOUT = "x-stainless-timeout";
         TRACEPARENT = "traceparent";
         X_API_KEY = "x-api-key";
+        X_FERN_SDK_NAME = "x-fern-sdk-name";
         X_GOOG_API_KEY = "x-goog-api-key";
         X_REQUEST_ID = "x-request-id";
         OUR_ADAPTED = "x-outrigger-adapted";

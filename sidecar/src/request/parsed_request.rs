@@ -173,7 +173,7 @@ pub fn seen_headers(headers: &HeaderMap) -> Vec<(String, String)> {
 pub fn object(dialect: Dialect, scanned: &Scanned, body: &[u8]) -> Result<JsonObject, String> {
     let value = match dialect {
         Dialect::Gemini => strict::google(body),
-        Dialect::OpenAi | Dialect::Anthropic | Dialect::Bedrock => strict::parse(body),
+        Dialect::OpenAi | Dialect::Anthropic | Dialect::Bedrock | Dialect::Cohere => strict::parse(body),
     };
     match value {
         Ok(Value::Object(mut object)) => {
@@ -204,7 +204,7 @@ pub fn unfit<'a>(
         OperationKind::Chat | OperationKind::Responses => {
             chat().and_then(|request| encode_request(operation.format(), request, target, None).map(drop))
         }
-        OperationKind::Embeddings if upstream.has_embeddings() && caller.has_embeddings() => body()
+        OperationKind::Embeddings if embeddings::translates(caller, upstream) => body()
             .map_err(|problem| RequestError::Invalid { path: "body".to_owned(), problem })
             .and_then(|body| match upstream {
                 Dialect::Gemini => embeddings::openai_to_gemini(body, "").map(drop),

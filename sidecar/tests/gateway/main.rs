@@ -8,6 +8,7 @@ mod again;
 mod aws;
 mod bedrock;
 mod clouds;
+mod cohere;
 mod concurrent;
 mod corpus;
 mod credential;

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use outrigger_llm::Dialect::{self, Anthropic, Bedrock, Gemini, OpenAi};
+use outrigger_llm::Dialect::{self, Anthropic, Bedrock, Cohere, Gemini, OpenAi};
 
 use crate::upstream::Script;
 use crate::{MIB, PROVIDERS, Scene, led};
@@ -34,6 +34,9 @@ fn saying(dialect: Dialect, text: &str) -> String {
         Bedrock => format!(
             r#"{{"output":{{"message":{{"role":"assistant","content":[{{"text":"{text}"}}]}}}},"stopReason":"end_turn"}}"#
         ),
+        Cohere => {
+            format!(r#"{{"message":{{"content":[{{"type":"text","text":"{text}"}}]}},"finish_reason":"COMPLETE"}}"#)
+        }
     }
 }
 
@@ -46,6 +49,7 @@ fn wide(dialect: Dialect, bytes: usize) -> String {
         Bedrock => {
             format!(r#"{{"output":{{"message":{{"content":[{}]}}}}}}"#, many(r#"{"text":"x"}"#, bytes))
         }
+        Cohere => format!(r#"{{"message":{{"content":[{}]}}}}"#, many(r#"{"type":"text","text":"x"}"#, bytes)),
     }
 }
 
@@ -58,6 +62,9 @@ fn event(dialect: Dialect, text: &str) -> String {
         ),
         Gemini => format!("data: {{\"candidates\":[{{\"content\":{{\"parts\":[{{\"text\":\"{text}\"}}]}}}}]}}\n\n"),
         Bedrock => panic!("no provider of this dialect is in the policy"),
+        Cohere => format!(
+            "event: content-delta\ndata: {{\"type\":\"content-delta\",\"index\":0,\"delta\":{{\"message\":{{\"content\":{{\"text\":\"{text}\"}}}}}}}}\n\n"
+        ),
     }
 }
 
@@ -141,7 +148,7 @@ fn scripts(dialect: Dialect) -> Vec<(&'static str, bool, Script)> {
 /// A request to a provider.
 fn request(caller: Dialect, provider: Dialect, stream: bool) -> (String, Vec<u8>) {
     let body = match caller {
-        OpenAi => format!(r#"{{"model":"m","stream":{stream},"messages":[{{"role":"user","content":"x"}}]}}"#),
+        OpenAi | Cohere => format!(r#"{{"model":"m","stream":{stream},"messages":[{{"role":"user","content":"x"}}]}}"#),
         Anthropic => {
             format!(r#"{{"model":"m","stream":{stream},"max_tokens":9,"messages":[{{"role":"user","content":"x"}}]}}"#)
         }

@@ -34,6 +34,7 @@ pub struct Scene {
     openai: Upstream,
     anthropic: Upstream,
     gemini: Upstream,
+    cohere: Upstream,
 }
 
 impl Scene {
@@ -41,8 +42,9 @@ impl Scene {
         let openai = Upstream::new(Script::json(200, usual(Dialect::OpenAi))).await;
         let anthropic = Upstream::new(Script::json(200, usual(Dialect::Anthropic))).await;
         let gemini = Upstream::new(Script::json(200, usual(Dialect::Gemini))).await;
-        let process = Process::start(&policy(&openai, &anthropic, &gemini)).await;
-        Scene { process: Arc::new(process), openai, anthropic, gemini }
+        let cohere = Upstream::new(Script::json(200, usual(Dialect::Cohere))).await;
+        let process = Process::start(&policy(&openai, &anthropic, &gemini, &cohere)).await;
+        Scene { process: Arc::new(process), openai, anthropic, gemini, cohere }
     }
 
     pub fn upstream(&self, dialect: Dialect) -> &Upstream {
@@ -51,6 +53,7 @@ impl Scene {
             Dialect::Anthropic => &self.anthropic,
             Dialect::Gemini => &self.gemini,
             Dialect::Bedrock => panic!("no provider of this dialect is in the policy"),
+            Dialect::Cohere => &self.cohere,
         }
     }
 
@@ -79,7 +82,7 @@ impl Scene {
         for answer in answers {
             let answer = answer.unwrap_or_else(|error| panic!("{name}: {error}"));
             if answer.status >= 400 {
-                let readable = ["\"error\"", "\"__type\""].iter().any(|key| answer.text.contains(key));
+                let readable = ["\"error", "\"__type\""].iter().any(|key| answer.text.contains(key));
                 assert!(readable, "{name}: {}", answer.text);
             }
             statuses.push(answer.status);
@@ -97,13 +100,14 @@ impl Scene {
     }
 }
 
-fn policy(openai: &Upstream, anthropic: &Upstream, gemini: &Upstream) -> Document {
+fn policy(openai: &Upstream, anthropic: &Upstream, gemini: &Upstream, cohere: &Upstream) -> Document {
     let mut document = document(
         1,
         vec![
             typed("oai", "OpenAICompatible", &format!("{}/v1", openai.url)),
             typed("ant", "Anthropic", &anthropic.url),
             typed("gem", "Gemini", &gemini.url),
+            typed("coh", "Cohere", &cohere.url),
         ],
     );
     for provider in &mut document.providers {
@@ -130,6 +134,9 @@ fn usual(dialect: Dialect) -> &'static str {
         Dialect::Gemini => {
             r#"{"candidates":[{"content":{"role":"model","parts":[{"text":"Yes."}]},"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":3,"candidatesTokenCount":2}}"#
         }
+        Dialect::Cohere => {
+            r#"{"id":"c","message":{"role":"assistant","content":[{"type":"text","text":"Yes."}]},"finish_reason":"COMPLETE","usage":{"billed_units":{"input_tokens":3,"output_tokens":2}}}"#
+        }
     }
 }
 
@@ -139,6 +146,7 @@ pub fn name(dialect: Dialect) -> &'static str {
         Dialect::Anthropic => "ant",
         Dialect::Gemini => "gem",
         Dialect::Bedrock => "bed",
+        Dialect::Cohere => "coh",
     }
 }
 
@@ -148,6 +156,7 @@ pub fn led(caller: Dialect, provider: Dialect, body: String) -> (String, Vec<u8>
     match caller {
         Dialect::OpenAi => ("/v1/chat/completions".to_owned(), named(body, &model)),
         Dialect::Anthropic => ("/v1/messages".to_owned(), named(body, &model)),
+        Dialect::Cohere => ("/v2/chat".to_owned(), named(body, &model)),
         Dialect::Gemini => (format!("/v1beta/models/{model}:generateContent"), body.into_bytes()),
         Dialect::Bedrock => (format!("/model/{}%2Fm/converse", name(provider)), body.into_bytes()),
     }

@@ -1,6 +1,6 @@
 //! The decoders of each dialect, combined with every encoder.
 
-use outrigger_llm::Dialect::{self, Anthropic, Bedrock, Gemini, OpenAi};
+use outrigger_llm::Dialect::{self, Anthropic, Bedrock, Cohere, Gemini, OpenAi};
 use outrigger_llm::chat::Part;
 use outrigger_llm::framing::EventReader;
 use outrigger_llm::passthrough::watch::StreamWatch;
@@ -28,6 +28,10 @@ pub(crate) fn bedrock_request(input: &[u8]) {
     request(Bedrock, input);
 }
 
+pub(crate) fn cohere_request(input: &[u8]) {
+    request(Cohere, input);
+}
+
 pub(crate) fn openai_response(input: &[u8]) {
     response(OpenAi, input);
 }
@@ -42,6 +46,10 @@ pub(crate) fn gemini_response(input: &[u8]) {
 
 pub(crate) fn bedrock_response(input: &[u8]) {
     response(Bedrock, input);
+}
+
+pub(crate) fn cohere_response(input: &[u8]) {
+    response(Cohere, input);
 }
 
 pub(crate) fn openai_stream(input: &[u8]) {
@@ -59,6 +67,10 @@ pub(crate) fn gemini_stream(input: &[u8]) {
 /// The names and data of its events, in the framing of the others.
 pub(crate) fn bedrock_stream(input: &[u8]) {
     stream(Bedrock, input);
+}
+
+pub(crate) fn cohere_stream(input: &[u8]) {
+    stream(Cohere, input);
 }
 
 /// A request that is accepted can be encoded in each dialect, or is refused, and the result is accepted there. A

@@ -46,6 +46,7 @@ const KNOWN: [BifrostProvider; 20] = [
     known("huggingface", "HuggingFace"),
     known("nebius", "Nebius"),
     whole("perplexity", "Perplexity"),
+    BifrostProvider { name: "cohere", kind: "Cohere", endpoint: None, version: Version::Unversioned },
     at("parasail", "https://api.parasail.io/v1"),
 ];
 

@@ -17,6 +17,7 @@ pub(crate) fn script(mock: &MockSpec) -> MockDoc {
             MockDialect::Anthropic => "Anthropic",
             MockDialect::Gemini => "Gemini",
             MockDialect::Bedrock => "Bedrock",
+            MockDialect::Cohere => "Cohere",
         }
         .to_owned(),
         reply: mock.reply.clone(),

@@ -237,6 +237,7 @@ fn type_name(kind: LlmProviderType) -> &'static str {
         LlmProviderType::Perplexity => "Perplexity",
         LlmProviderType::Nebius => "Nebius",
         LlmProviderType::HuggingFace => "HuggingFace",
+        LlmProviderType::Cohere => "Cohere",
         LlmProviderType::Ollama => "Ollama",
         LlmProviderType::Vllm => "vLLM",
         LlmProviderType::SgLang => "SGLang",

@@ -79,7 +79,7 @@ pub struct UpstreamFailure {
 /// `header` returns a header by its lower-case name.
 ///
 /// Errors belong to the API, so `dialect` is the upstream's, whatever the operation: embeddings, which have no format,
-/// fail with the same messages. It matters in only two places, where messages of Google and Anthropic mean something
+/// fail with the same messages. It matters in only three places, where messages of Google and Anthropic and a status of Cohere mean something
 /// different. A provider type would not help there: relays pass on messages of others.
 pub fn classify(
     dialect: Dialect,
@@ -142,6 +142,8 @@ fn class(dialect: Dialect, status: u16, error: &ErrorParts) -> Class {
         402 => Class::Quota,
         408 | 409 | 424 | 425 | 499 => Class::Transient,
         429 => Class::RateLimited,
+        // Cohere withholds what breaks its rules.
+        498 if dialect == Dialect::Cohere => Class::Filtered,
         498 | 503 | 529 => Class::Overloaded,
         500.. => Class::Transient,
         _ => Class::Caller,

@@ -6,7 +6,7 @@ use percent_encoding::percent_decode_str;
 
 use super::{Operation, OperationKind, TABLE};
 use crate::Dialect;
-use crate::Dialect::{Anthropic, Bedrock, Gemini, OpenAi};
+use crate::Dialect::{Anthropic, Bedrock, Cohere, Gemini, OpenAi};
 use crate::path;
 
 /// Prefixes under which other gateways serve the same paths, and the dialect of each.
@@ -15,6 +15,7 @@ const PREFIXES: [(&str, Option<Dialect>); 7] = [
     ("anthropic", Some(Anthropic)),
     ("genai", Some(Gemini)),
     ("bedrock", Some(Bedrock)),
+    ("cohere", Some(Cohere)),
     ("litellm", None),
     ("langchain", None),
     ("pydanticai", None),
@@ -37,6 +38,8 @@ pub struct Hints {
     pub anthropic: bool,
     /// Whether `x-goog-api-key` or `?key=` is present.
     pub google: bool,
+    /// Whether a header of Cohere's SDKs is present.
+    pub cohere: bool,
 }
 
 /// Finds the row for a method and a path (without query), under any of the known prefixes.
@@ -108,10 +111,12 @@ pub fn dialect_of(path: &str, hints: Hints) -> Dialect {
     let google =
         hints.google || ["/v1beta", ":generateContent", "/publishers/google/"].iter().any(|part| path.contains(part));
     let anthropic = hints.anthropic || ["/messages", "/publishers/anthropic/"].iter().any(|part| path.contains(part));
-    match (anthropic, google) {
-        (true, _) => Anthropic,
-        (false, true) => Gemini,
-        (false, false) => OpenAi,
+    let cohere = hints.cohere || path.contains("/v2/");
+    match (anthropic, google, cohere) {
+        (true, ..) => Anthropic,
+        (false, true, _) => Gemini,
+        (false, false, true) => Cohere,
+        (false, false, false) => OpenAi,
     }
 }
 
@@ -309,6 +314,14 @@ mod tests {
             ("GET", "/v1/models/openai/gpt-4o", Some((OpenAi, "models", Some("openai/gpt-4o")))),
             ("GET", "/v1/chat/completions", None),
             ("POST", "/v1/nothing", None),
+            ("POST", "/v2/chat", Some((Cohere, "chat", None))),
+            ("POST", "/cohere/v2/chat", Some((Cohere, "chat", None))),
+            ("POST", "/litellm/v2/chat", Some((Cohere, "chat", None))),
+            ("POST", "/v1/v2/chat", Some((Cohere, "chat", None))),
+            // Version 1 is another API.
+            ("POST", "/v1/chat", None),
+            ("POST", "/cohere/v1/chat", None),
+            ("POST", "/openai/v2/chat", None),
             ("POST", "/v1beta/models/:generateContent", None),
             ("POST", "/", None),
             ("POST", "/openai/deployments/x", None),

@@ -28,7 +28,7 @@ const fn row(
     }
 }
 
-use Dialect::{Anthropic, Bedrock, Gemini, OpenAi};
+use Dialect::{Anthropic, Bedrock, Cohere, Gemini, OpenAi};
 use Meter::{Characters, Free, Images, Seconds, Tokens};
 use ModelLocation::{Field, Form, Nowhere, Path};
 
@@ -165,6 +165,8 @@ pub const TABLE: &[Operation] = &[
             both(RequestType::ListModels),
         )
     },
+    // The version is part of the path: what version 1 has there is another API.
+    streaming(row((Cohere, OperationKind::Chat), "v2/chat", Field, Tokens, "chat", CHAT)),
 ];
 
 const fn streaming(row: Operation) -> Operation {

@@ -108,7 +108,7 @@ impl Scanned {
         let mut needs = Needs::PROMPT_CACHING.when(cached);
         let turns = match operation.dialect {
             Dialect::OpenAi if operation.kind == OperationKind::Responses => Field::Input,
-            Dialect::OpenAi | Dialect::Anthropic | Dialect::Bedrock => Field::Messages,
+            Dialect::OpenAi | Dialect::Anthropic | Dialect::Bedrock | Dialect::Cohere => Field::Messages,
             Dialect::Gemini => Field::Contents,
         };
         needs |= value(turns).map_or(Needs::default(), |turns| {

@@ -111,6 +111,16 @@ pub const BEDROCK_CLAUDE: Api = Api {
 /// Gemini's API as Vertex AI serves it.
 pub const VERTEX_GEMINI: Api = Api { url: UrlLayout::VertexGemini, ..GEMINI };
 
+/// Version 2 of Cohere's API.
+pub const COHERE: Api = Api {
+    dialect: Dialect::Cohere,
+    format: Format::Cohere,
+    url: UrlLayout::Cohere,
+    framing: Framing::Sse,
+    header: None,
+    body_version: None,
+};
+
 impl Api {
     /// The API whose errors it sends.
     #[must_use]
@@ -129,6 +139,7 @@ impl Api {
             Dialect::Anthropic => &ANTHROPIC,
             Dialect::Gemini => &GEMINI,
             Dialect::Bedrock => &BEDROCK,
+            Dialect::Cohere => &COHERE,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The provider types, one row each.
 
-use super::api::{ANTHROPIC, AZURE_DEPLOYMENTS, BEDROCK, BEDROCK_CLAUDE, GEMINI, OPENAI, PERPLEXITY, VERTEX_CLAUDE, VERTEX_GEMINI};
+use super::api::{ANTHROPIC, AZURE_DEPLOYMENTS, BEDROCK, BEDROCK_CLAUDE, COHERE, GEMINI, OPENAI, PERPLEXITY, VERTEX_CLAUDE, VERTEX_GEMINI};
 use super::{Auth, ProviderType, Quirks};
 
 const fn openai_like(
@@ -120,6 +120,11 @@ pub const TYPES: &[ProviderType] = &[
     ProviderType {
         quirks: Quirks::MAX_TOKENS,
         ..with_responses(openai_like("HuggingFace", Some("https://router.huggingface.co/v1"), &["HUGGINGFACE_API_KEY"]))
+    },
+    ProviderType {
+        api: Some(&COHERE),
+        quirks: Quirks::NONE,
+        ..openai_like("Cohere", Some("https://api.cohere.com"), &["COHERE_API_KEY", "CO_API_KEY"])
     },
     ProviderType {
         keyless: true,

@@ -27,6 +27,8 @@ pub enum UrlLayout {
     Converse,
     /// `model/NAME/invoke`; the path says whether the answer is streamed.
     InvokeModel,
+    /// `v2/chat`; the body names the model.
+    Cohere,
 }
 
 impl UrlLayout {
@@ -85,6 +87,7 @@ impl UrlLayout {
         match self {
             UrlLayout::OpenAi | UrlLayout::Perplexity => Ok(UpstreamPath::fixed(CHAT)),
             UrlLayout::Anthropic => Ok(UpstreamPath::fixed("messages")),
+            UrlLayout::Cohere => Ok(UpstreamPath::fixed("v2/chat")),
             UrlLayout::Gemini => UpstreamPath::gemini(model, generate),
             UrlLayout::AzureDeployments => UpstreamPath::deployment(model, CHAT),
             UrlLayout::VertexGemini => UpstreamPath::vertex("google", model, generate),
@@ -112,7 +115,8 @@ impl UrlLayout {
             | UrlLayout::AzureDeployments
             | UrlLayout::VertexClaude
             | UrlLayout::Converse
-            | UrlLayout::InvokeModel => None,
+            | UrlLayout::InvokeModel
+            | UrlLayout::Cohere => None,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each test that has this file uses some of it")]
 
-use outrigger_llm::Dialect::{self, Anthropic, Bedrock, Gemini, OpenAi};
+use outrigger_llm::Dialect::{self, Anthropic, Bedrock, Cohere, Gemini, OpenAi};
 
 /// A body of one shape.
 pub struct Shape {
@@ -24,6 +24,7 @@ impl Shape {
             Anthropic => "/v1/messages".to_owned(),
             Gemini => format!("/v1beta/models/{model}:generateContent"),
             Bedrock => format!("/model/{model}/converse"),
+            Cohere => "/v2/chat".to_owned(),
         }
     }
 }
@@ -31,7 +32,7 @@ impl Shape {
 /// The text before and after a list of turns in a dialect.
 fn around(dialect: Dialect) -> (&'static str, &'static str) {
     match dialect {
-        OpenAi => (r#"{"model":"m","messages":["#, "]}"),
+        OpenAi | Cohere => (r#"{"model":"m","messages":["#, "]}"),
         Anthropic => (r#"{"model":"m","max_tokens":10,"messages":["#, "]}"),
         Gemini => (r#"{"contents":["#, "]}"),
         Bedrock => (r#"{"messages":["#, "]}"),
@@ -41,7 +42,7 @@ fn around(dialect: Dialect) -> (&'static str, &'static str) {
 /// One turn that is valid in the dialect.
 fn turn(dialect: Dialect) -> &'static str {
     match dialect {
-        OpenAi | Anthropic => r#"{"role":"user","content":"x"}"#,
+        OpenAi | Anthropic | Cohere => r#"{"role":"user","content":"x"}"#,
         Gemini => r#"{"role":"user","parts":[{"text":"x"}]}"#,
         Bedrock => r#"{"role":"user","content":[{"text":"x"}]}"#,
     }
@@ -169,7 +170,7 @@ pub fn all() -> Vec<Shape> {
                 let (open, close) = around(dialect);
                 let inner = many("[0]", bytes);
                 let call = match dialect {
-                    OpenAi => format!(r#"{{"role":"assistant","tool_calls":[{{"id":"c","type":"function","function":{{"name":"f","arguments":" {{\"a\":[{inner}]}}"}}}}]}},{{"role":"tool","tool_call_id":"c","content":"\u007b\"a\":[{inner}]}}"}}"#),
+                    OpenAi | Cohere => format!(r#"{{"role":"assistant","tool_calls":[{{"id":"c","type":"function","function":{{"name":"f","arguments":" {{\"a\":[{inner}]}}"}}}}]}},{{"role":"tool","tool_call_id":"c","content":"\u007b\"a\":[{inner}]}}"}}"#),
                     Anthropic => format!(r#"{{"role":"assistant","content":[{{"type":"tool_use","id":"c","name":"f","input":{{"a":[{inner}]}}}}]}},{{"role":"user","content":[{{"type":"tool_result","tool_use_id":"c","content":"{{\"a\":[{inner}]}}"}}]}}"#),
                     Gemini => format!(r#"{{"role":"model","parts":[{{"functionCall":{{"name":"f","args":{{"a":[{inner}]}}}}}}]}}"#),
                     Bedrock => format!(r#"{{"role":"assistant","content":[{{"toolUse":{{"toolUseId":"c","name":"f","input":{{"a":[{inner}]}}}}}}]}},{{"role":"user","content":[{{"toolResult":{{"toolUseId":"c","content":[{{"json":[{inner}]}}]}}}}]}}"#),
@@ -179,7 +180,7 @@ pub fn all() -> Vec<Shape> {
             shape("many calls", dialect, move |bytes| {
                 let (open, close) = around(dialect);
                 let call = match dialect {
-                    OpenAi => format!(r#"{{"role":"assistant","tool_calls":[{}]}}"#, many(r#"{"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}"#, bytes)),
+                    OpenAi | Cohere => format!(r#"{{"role":"assistant","tool_calls":[{}]}}"#, many(r#"{"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}"#, bytes)),
                     Anthropic => format!(r#"{{"role":"assistant","content":[{}]}}"#, many(r#"{"type":"tool_use","id":"c","name":"f","input":{}}"#, bytes)),
                     Bedrock => format!(r#"{{"role":"assistant","content":[{}]}}"#, many(r#"{"toolUse":{"toolUseId":"c","name":"f","input":{}}}"#, bytes)),
                     Gemini => format!(r#"{{"role":"model","parts":[{}]}},{{"role":"user","parts":[{}]}}"#, many(r#"{"functionCall":{"name":"f"}}"#, bytes / 2), many(r#"{"functionResponse":{"name":"f"}}"#, bytes / 2)),
@@ -208,7 +209,7 @@ pub fn all() -> Vec<Shape> {
                 let (open, close) = around(dialect);
                 let data = format!("iVBORw0KGgo{}", "A".repeat(bytes / 4 * 4 - 11));
                 let part = match dialect {
-                    OpenAi => format!(r#""content":[{{"type":"image_url","image_url":{{"url":"data:image/png;base64,{data}"}}}}]"#),
+                    OpenAi | Cohere => format!(r#""content":[{{"type":"image_url","image_url":{{"url":"data:image/png;base64,{data}"}}}}]"#),
                     Anthropic => format!(r#""content":[{{"type":"image","source":{{"type":"base64","media_type":"image/png","data":"{data}"}}}}]"#),
                     Gemini => format!(r#""parts":[{{"inlineData":{{"mimeType":"image/png","data":"{data}"}}}}]"#),
                     Bedrock => format!(r#""content":[{{"image":{{"format":"png","source":{{"bytes":"{data}"}}}}}}]"#),
@@ -232,7 +233,7 @@ pub fn agent(dialect: Dialect, bytes: usize) -> String {
     let (mut tools, mut turns) = (Vec::new(), Vec::new());
     for tool in 0..20 {
         tools.push(match dialect {
-            OpenAi => format!(r#"{{"type":"function","function":{{"name":"tool{tool}","description":"Reads.","parameters":{schema}}}}}"#),
+            OpenAi | Cohere => format!(r#"{{"type":"function","function":{{"name":"tool{tool}","description":"Reads.","parameters":{schema}}}}}"#),
             Anthropic => format!(r#"{{"name":"tool{tool}","description":"Reads.","input_schema":{schema}}}"#),
             Gemini => format!(r#"{{"name":"tool{tool}","description":"Reads.","parametersJsonSchema":{schema}}}"#),
             Bedrock => format!(r#"{{"toolSpec":{{"name":"tool{tool}","description":"Reads.","inputSchema":{{"json":{schema}}}}}}}"#),
@@ -241,7 +242,7 @@ pub fn agent(dialect: Dialect, bytes: usize) -> String {
     let mut length = 0;
     for step in 0.. {
         let pair = match dialect {
-            OpenAi => format!(
+            OpenAi | Cohere => format!(
                 r#"{{"role":"user","content":"Go on."}},{{"role":"assistant","content":"I look.","tool_calls":[{{"id":"call_{step}","type":"function","function":{{"name":"tool1","arguments":"{{\"path\":\"src/{step}.rs\"}}"}}}}]}},{{"role":"tool","tool_call_id":"call_{step}","content":"{text}"}}"#
             ),
             Anthropic => format!(

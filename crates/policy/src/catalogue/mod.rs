@@ -46,6 +46,7 @@ fn table(provider_type: &str) -> Option<&'static table::ModelTable> {
         "Anthropic" => &builtin::ANTHROPIC,
         bedrock::TYPE => &builtin::BEDROCK,
         "Cerebras" => &builtin::CEREBRAS,
+        "Cohere" => &builtin::COHERE,
         "DeepSeek" => &builtin::DEEPSEEK,
         "Fireworks" => &builtin::FIREWORKS,
         "Gemini" => &builtin::GEMINI,
@@ -90,10 +91,11 @@ pub(crate) fn serves_all(provider_type: &str) -> bool {
 mod tests {
     use super::*;
 
-    const TYPES: [&str; 15] = [
+    const TYPES: [&str; 16] = [
         "Anthropic",
         "Bedrock",
         "Cerebras",
+        "Cohere",
         "DeepSeek",
         "Fireworks",
         "Gemini",

@@ -45,6 +45,7 @@ pub fn dialect(script: &MockDoc) -> Dialect {
         "Anthropic" => Dialect::Anthropic,
         "Gemini" => Dialect::Gemini,
         "Bedrock" => Dialect::Bedrock,
+        "Cohere" => Dialect::Cohere,
         _ => Dialect::OpenAi,
     }
 }
@@ -184,6 +185,7 @@ impl MockRequest {
             Dialect::Anthropic => path == "messages",
             Dialect::Gemini => streams || path.ends_with(":generateContent"),
             Dialect::Bedrock => streams || path.ends_with("/converse"),
+            Dialect::Cohere => path == "v2/chat",
         };
         let none = serde_json::Map::new();
         let object = body.as_object().unwrap_or(&none);

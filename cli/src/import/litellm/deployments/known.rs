@@ -61,6 +61,8 @@ const KNOWN: [LiteLlmProvider; 30] = [
     known("together_ai", "Together", Version::Whole, "TOGETHERAI_API_KEY"),
     known("nebius", "Nebius", Version::Whole, "NEBIUS_API_KEY"),
     known("huggingface", "HuggingFace", Version::V1, "HUGGINGFACE_API_KEY"),
+    known("cohere", "Cohere", Version::Unversioned, "COHERE_API_KEY"),
+    known("cohere_chat", "Cohere", Version::Unversioned, "COHERE_API_KEY"),
     at("deepinfra", "https://api.deepinfra.com/v1/openai", "DEEPINFRA_API_KEY"),
     at("nvidia_nim", "https://integrate.api.nvidia.com/v1", "NVIDIA_NIM_API_KEY"),
 ];

@@ -246,6 +246,12 @@ pub fn openai_answer_to_gemini(body: &Value, batch: bool) -> Result<Value, Malfo
     Ok(Value::Object(out))
 }
 
+/// Whether embeddings of one dialect are translated to the other.
+#[must_use]
+pub fn translates(caller: Dialect, upstream: Dialect) -> bool {
+    matches!((caller, upstream), (Dialect::OpenAi, Dialect::Gemini) | (Dialect::Gemini, Dialect::OpenAi))
+}
+
 /// The usage of an embedding answer: input tokens, if the provider reports them. The others have no embeddings.
 #[must_use]
 pub fn usage(upstream: Dialect, body: &Value) -> Usage {
@@ -253,6 +259,7 @@ pub fn usage(upstream: Dialect, body: &Value) -> Usage {
     let input = match upstream {
         Dialect::OpenAi => count("/usage/prompt_tokens"),
         Dialect::Gemini => count("/usageMetadata/promptTokenCount").or_else(|| statistics(body)),
+        Dialect::Cohere => count("/meta/billed_units/input_tokens"),
         Dialect::Anthropic | Dialect::Bedrock => None,
     };
     Usage { input, ..Usage::default() }

@@ -67,7 +67,7 @@ pub(super) fn thinking_text(thinking: &Value) -> String {
     }
 }
 
-pub(super) fn image(part: &JsonObject, path: &str, noted: &mut NotedFields) -> Result<Media, RequestError> {
+pub(crate) fn image(part: &JsonObject, path: &str, noted: &mut NotedFields) -> Result<Media, RequestError> {
     let (url, detail) = match shape::required(part, path, "image_url")? {
         // Mistral's spelling.
         Value::String(url) => (url.as_str(), None),
@@ -139,7 +139,7 @@ pub(crate) fn media_source(url: &str) -> Option<(Option<String>, MediaSource)> {
 }
 
 /// The URL of media: its own, or a `data:` URL.
-pub(super) fn media_url(media: &Media) -> String {
+pub(crate) fn media_url(media: &Media) -> String {
     match &media.source {
         MediaSource::Url(url) => url.clone(),
         MediaSource::Base64(data) => {

@@ -12,7 +12,7 @@ use crate::chat::signature::unpack;
 use crate::chat::{JsonObject, Tool, ToolCall, ToolChoice, object};
 
 /// Decodes `tools`. Custom tools and vendors' built-in ones are recorded.
-pub(super) fn decode(value: &Value, noted: &mut NotedFields) -> Result<Vec<Tool>, RequestError> {
+pub(crate) fn decode(value: &Value, noted: &mut NotedFields) -> Result<Vec<Tool>, RequestError> {
     let mut tools = Vec::new();
     for (at, tool) in shape::array(value, "", "tools")?.iter().enumerate() {
         let path = format!("tools[{at}]");
@@ -131,7 +131,7 @@ fn allowed_names(value: &Value, noted: &mut NotedFields) -> Result<Vec<String>, 
 }
 
 /// Decodes the `tool_calls` of the assistant's message at `path`.
-pub(super) fn decode_calls(value: &Value, path: &str, noted: &mut NotedFields) -> Result<Vec<ToolCall>, RequestError> {
+pub(crate) fn decode_calls(value: &Value, path: &str, noted: &mut NotedFields) -> Result<Vec<ToolCall>, RequestError> {
     let mut calls = Vec::new();
     for (at, call) in shape::array(value, path, "tool_calls")?.iter().enumerate() {
         let path = format!("{path}.tool_calls[{at}]");
@@ -194,7 +194,7 @@ pub(crate) fn arguments(value: Option<&Value>, path: &str, noted: &mut NotedFiel
 }
 
 /// Encodes the tools.
-pub(super) fn encode(tools: &[Tool]) -> Value {
+pub(crate) fn encode(tools: &[Tool]) -> Value {
     tools
         .iter()
         .map(|tool| {

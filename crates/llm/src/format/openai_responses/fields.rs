@@ -89,7 +89,7 @@ pub const FIELDS: &[FieldRow] = &[
     row("tools[].name", CARRIED, r#""f""#, ""),
     row("tools[].description", CARRIED, r#""Does f""#, ""),
     row("tools[].parameters", CARRIED, r#"{"type":"object"}"#, ""),
-    row("tools[].strict", HINT.with(Format::OpenAiChat, Carried).with(Format::Anthropic, Carried), "true", "Gemini has no strict tools; false is carried"),
+    row("tools[].strict", HINT.with(Format::OpenAiChat, Carried).with(Format::Anthropic, Carried).with(Format::Cohere, Adapted), "true", "Gemini has no strict tools; Cohere has one switch for all; false is carried"),
     row("tools[].output_schema", HINT, r#"{"type":"object"}"#, "what the tool returns, which its result shows"),
     row("tools[].defer_loading", HINT, "true", "included from the beginning"),
     row("tools[].allowed_callers", REFUSED, r#"["programmatic"]"#, "called by code that OpenAI runs; `direct` is carried"),

@@ -19,9 +19,8 @@ impl CapField {
     pub fn of_caller(operation: &Operation) -> &'static [CapField] {
         match (operation.dialect, operation.kind) {
             (Dialect::OpenAi, OperationKind::Chat) => &[CapField::MaxCompletionTokens, CapField::MaxTokens],
-            (Dialect::OpenAi, OperationKind::Completions) | (Dialect::Anthropic, OperationKind::Chat) => {
-                &[CapField::MaxTokens]
-            }
+            (Dialect::OpenAi, OperationKind::Completions)
+            | (Dialect::Anthropic | Dialect::Cohere, OperationKind::Chat) => &[CapField::MaxTokens],
             (Dialect::OpenAi, OperationKind::Responses) => &[CapField::MaxOutputTokens],
             (Dialect::Gemini, OperationKind::Chat) => &[CapField::Generation],
             (Dialect::Bedrock, OperationKind::Chat) => &[CapField::Inference],
@@ -76,7 +75,7 @@ impl Scanned {
                 OperationKind::ImageGeneration => self.n,
                 _ => None,
             },
-            Dialect::Anthropic | Dialect::Bedrock => None,
+            Dialect::Anthropic | Dialect::Bedrock | Dialect::Cohere => None,
             Dialect::Gemini => self.generation.as_ref().and_then(|generation| generation.answers),
         };
         asked.unwrap_or(1).max(1)

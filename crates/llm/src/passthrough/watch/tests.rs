@@ -1,4 +1,4 @@
-use crate::Dialect::{Anthropic, Bedrock, Gemini, OpenAi};
+use crate::Dialect::{Anthropic, Bedrock, Cohere, Gemini, OpenAi};
 
 use bytes::Bytes;
 
@@ -258,6 +258,7 @@ fn after_content(dialect: Dialect, events: &[(&str, &str)]) -> (StreamWatch, Vec
         Anthropic => r#"{"type":"content_block_delta","delta":{"type":"text_delta","text":"a"}}"#,
         Gemini => r#"{"modelVersion":"m","candidates":[{"content":{"parts":[{"text":"a"}]}}]}"#,
         Bedrock => r#"{"contentBlockIndex":0,"delta":{"text":"a"}}"#,
+        Cohere => r#"{"type":"content-delta","index":0,"delta":{"message":{"content":{"text":"a"}}}}"#,
     };
     let name = if dialect == Bedrock { "contentBlockDelta" } else { "" };
     assert!(watch.observe(&event(name, begin)).content);

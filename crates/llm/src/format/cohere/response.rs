@@ -1,0 +1,121 @@
+//! A complete answer of `POST /v2/chat`.
+
+use serde_json::{Value, json};
+
+use super::{finish, malformed, usage};
+use crate::chat::signature::{pack, unpack};
+use crate::chat::{ChatResponse, Finish, JsonObject, Part, Thought, ToolCall, object};
+use crate::{Answer, Malformed};
+
+/// Decodes an answer. Citations are left out, because other dialects can't express them.
+///
+/// # Errors
+/// [`Malformed`] if it is an error, has no message, or contains a call without a name.
+pub fn decode(body: &Value) -> Result<ChatResponse, Malformed> {
+    let message = match body.get("message") {
+        Some(Value::Object(message)) => message,
+        Some(Value::String(error)) => return Err(malformed(format!("an error instead of an answer: {error}"))),
+        _ => return Err(malformed("no message")),
+    };
+    let text = |key: &str| body.get(key).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned);
+    let reason = body.get("finish_reason").and_then(Value::as_str);
+    let parts = parts(message)?;
+    if let Some(reason) = reason.filter(|reason| finish::is_failure(reason)) {
+        return Err(malformed(format!("the model failed: {reason}")));
+    }
+    let has_tool_calls = parts.iter().any(|part| matches!(part, Part::ToolCall(_)));
+    Ok(ChatResponse {
+        id: text("id"),
+        model: text("model"),
+        finish: Some(finish::read(reason, has_tool_calls)),
+        stop_sequence: None,
+        usage: body.get("usage").map(usage::read).unwrap_or_default(),
+        parts,
+    })
+}
+
+fn filled(value: Option<&Value>) -> Option<&str> {
+    value.and_then(Value::as_str).filter(|text| !text.is_empty())
+}
+
+/// The plan, which is text, and then content and calls.
+fn parts(message: &JsonObject) -> Result<Vec<Part>, Malformed> {
+    let mut parts = Vec::new();
+    match message.get("content") {
+        Some(Value::String(text)) if !text.is_empty() => parts.push(Part::Text(text.clone())),
+        Some(Value::Array(content)) => {
+            for part in content {
+                if let Some(text) = filled(part.get("thinking")) {
+                    parts.push(Part::Thinking(Thought { text: Some(text.to_owned()), ..Thought::default() }));
+                } else if let Some(text) = filled(part.get("text")) {
+                    parts.push(Part::Text(text.to_owned()));
+                }
+            }
+        }
+        _ => {}
+    }
+    if let Some(plan) = filled(message.get("tool_plan")) {
+        parts.push(Part::Text(plan.to_owned()));
+    }
+    for (at, call) in message.get("tool_calls").and_then(Value::as_array).into_iter().flatten().enumerate() {
+        let name = filled(call.pointer("/function/name"));
+        let name = name.ok_or_else(|| malformed(format!("tool_calls[{at}] has no function name")))?;
+        let (id, signature) = match filled(call.get("id")) {
+            Some(id) => unpack(id),
+            None => (format!("call_{at}"), None),
+        };
+        let arguments = filled(call.pointer("/function/arguments")).filter(|text| !text.trim().is_empty());
+        parts.push(Part::ToolCall(ToolCall {
+            id,
+            name: name.to_owned(),
+            arguments: arguments.unwrap_or("{}").to_owned(),
+            signature,
+        }));
+    }
+    Ok(parts)
+}
+
+/// Encodes an answer in the schema of Cohere's SDKs. Pictures and signatures of thoughts are omitted.
+#[must_use]
+pub fn encode(response: &ChatResponse, answer: &Answer) -> Value {
+    let (mut content, mut calls) = (Vec::new(), Vec::new());
+    for part in &response.parts {
+        match part {
+            Part::Text(text) | Part::Refusal(text) => content.push(json!({"type": "text", "text": text})),
+            Part::Thinking(thought) => {
+                content.extend(thought.text.as_ref().map(|text| json!({"type": "thinking", "thinking": text})));
+            }
+            Part::ToolCall(call) => {
+                calls.push(encode_call(&call.id, &call.name, &call.arguments, call.signature.as_deref()));
+            }
+            Part::Media(_) | Part::ToolResult(_) => {}
+        }
+    }
+    let has_tool_calls = !calls.is_empty();
+    let mut message = JsonObject::new();
+    message.insert("role".into(), json!("assistant"));
+    if !content.is_empty() || !has_tool_calls {
+        message.insert("content".into(), Value::Array(content));
+    }
+    if has_tool_calls {
+        message.insert("tool_calls".into(), Value::Array(calls));
+    }
+    let reason = finish::word(response.finish.unwrap_or(Finish::Stop), has_tool_calls);
+    let mut encoded = JsonObject::new();
+    encoded.insert("id".into(), json!(response.id.as_deref().unwrap_or(&answer.id)));
+    encoded.insert("message".into(), Value::Object(message));
+    encoded.insert("finish_reason".into(), json!(reason));
+    if let Some(usage) = usage::encode(&response.usage) {
+        encoded.insert("usage".into(), usage);
+    }
+    Value::Object(encoded)
+}
+
+/// A call. Its signature is in its id, because Cohere's clients return nothing else of it.
+pub(super) fn encode_call(id: &str, name: &str, arguments: &str, signature: Option<&str>) -> Value {
+    object([
+        ("id", json!(pack(id, signature))),
+        ("type", json!("function")),
+        ("function", json!({"name": name, "arguments": arguments})),
+    ])
+}

@@ -1,0 +1,173 @@
+//! Cohere's API: as callers use it, and as a provider serves it.
+
+use outrigger_policy::{ModelDoc, ProviderDoc};
+use serde_json::{Value, json};
+
+use crate::fake::{Act, Fake, chunk, end, json as reply, stream_head, streamed_answer};
+use crate::policies::{Running, chat, document, provider, streamed, typed};
+
+fn cohere(fake: &Fake) -> ProviderDoc {
+    // Without the `/v1` of the fake's address: the version is a part of each path.
+    let mut provider = typed("cohere", "Cohere", fake.url.trim_end_matches("/v1"));
+    provider.models = vec![ModelDoc { name: "command-a-03-2025".to_owned(), ..ModelDoc::default() }];
+    provider
+}
+
+fn text(text: &str) -> Value {
+    json!({"id": "r1", "message": {"role": "assistant", "content": [{"type": "text", "text": text}]},
+        "finish_reason": "COMPLETE", "usage": {"billed_units": {"input_tokens": 7, "output_tokens": 3},
+            "tokens": {"input_tokens": 500, "output_tokens": 5}, "cached_tokens": 448}})
+}
+
+fn event(event: &Value) -> Act {
+    chunk(&format!("event: {}\ndata: {event}\n\n", event["type"].as_str().unwrap()))
+}
+
+fn delta(text: &str) -> Act {
+    event(&json!({"type": "content-delta", "index": 0, "delta": {"message": {"content": {"text": text}}}}))
+}
+
+fn events() -> Vec<Act> {
+    let usage = json!({"billed_units": {"input_tokens": 7, "output_tokens": 3}});
+    vec![
+        stream_head(),
+        event(&json!({"id": "r1", "type": "message-start", "delta": {"message": {"role": "assistant"}}})),
+        delta("Hel"),
+        delta("lo"),
+        event(&json!({"type": "content-end", "index": 0})),
+        event(&json!({"type": "message-end", "delta": {"finish_reason": "COMPLETE", "usage": usage}})),
+        chunk("data: [DONE]\n\n"),
+        end(),
+    ]
+}
+
+#[tokio::test]
+async fn a_caller_of_openai_is_served_by_cohere() {
+    let upstream = Fake::always(reply(200, &text("Hello").to_string())).await;
+    let running = Running::new(document(1, vec![cohere(&upstream)])).await;
+    let mut body = chat("command-a-03-2025");
+    body["stop"] = json!(["END"]);
+    let got = running.post("/v1/chat/completions", &body).await;
+    assert_eq!(got.json()["choices"][0]["message"]["content"], "Hello", "{}", got.text);
+    // The model that was asked for: Cohere does not name it.
+    assert_eq!(got.json()["model"], "command-a-03-2025");
+    assert_eq!(got.json()["usage"]["prompt_tokens"], 7);
+    let asked = upstream.take_requests();
+    assert_eq!(asked[0].target(), "/v2/chat");
+    assert!(asked[0].header("authorization").unwrap().starts_with("Bearer "));
+    assert_eq!(
+        (&asked[0].json()["model"], &asked[0].json()["stop_sequences"]),
+        (&json!("command-a-03-2025"), &json!(["END"]))
+    );
+    let record = running.record().await;
+    assert_eq!((record["tokens"]["input"].as_u64(), record["tokens"]["output"].as_u64()), (Some(7), Some(3)));
+
+    upstream.play(events());
+    let got = running.post("/v1/chat/completions", &streamed("command-a-03-2025")).await;
+    assert!(got.text.contains(r#""content":"Hel""#) && got.text.ends_with("data: [DONE]\n\n"), "{}", got.text);
+    assert_eq!(upstream.take_requests()[0].json()["stream"], true);
+}
+
+#[tokio::test]
+async fn bytes_between_cohere_and_its_callers_stay_as_they_are() {
+    let upstream = Fake::always(reply(200, &text("Hello").to_string())).await;
+    let running = Running::new(document(1, vec![cohere(&upstream)])).await;
+    for path in ["/v2/chat", "/cohere/v2/chat", "/litellm/v2/chat"] {
+        let body = json!({"novelty": 1.50, "model": "cohere/command-a-03-2025", "documents": ["d"],
+            "messages": [{"role": "user", "content": "Hi"}]});
+        let got = running.post(path, &body).await;
+        assert_eq!(got.text, text("Hello").to_string());
+        assert!(got.header("x-request-id").is_some());
+        let asked = upstream.take_requests();
+        assert_eq!(asked[0].target(), "/v2/chat", "{path}");
+        let expected = body.to_string().replace("cohere/command", "command");
+        assert_eq!(asked[0].json().to_string(), expected);
+    }
+    upstream.play(events());
+    let mut body = streamed("command-a-03-2025");
+    body.as_object_mut().unwrap().remove("stream_options");
+    let got = running.post("/v2/chat", &body).await;
+    assert!(got.text.starts_with("event: message-start\n") && got.text.ends_with("data: [DONE]\n\n"), "{}", got.text);
+    let record = running.record().await;
+    assert_eq!((record["tokens"]["input"].as_u64(), record["tokens"]["output"].as_u64()), (Some(7), Some(3)));
+}
+
+#[tokio::test]
+async fn a_caller_of_cohere_is_served_by_openai() {
+    let upstream = Fake::always(streamed_answer("Hello there")).await;
+    let running = Running::new(document(1, vec![provider("first", &upstream.url)])).await;
+    let body = json!({"model": "first/m", "stream": true, "messages": [{"role": "user", "content": "Hi"}], "p": 0.5});
+    let got = running.post("/v2/chat", &body).await;
+    assert_eq!(got.header("content-type"), Some("text/event-stream"));
+    let names: Vec<&str> = got.text.lines().filter_map(|line| line.strip_prefix("event: ")).collect();
+    assert_eq!(names.first(), Some(&"message-start"), "{}", got.text);
+    assert_eq!(names.last(), Some(&"message-end"), "{}", got.text);
+    assert!(names.contains(&"content-delta") && got.text.ends_with("data: [DONE]\n\n"), "{}", got.text);
+    let asked = upstream.take_requests();
+    assert_eq!((asked[0].target(), &asked[0].json()["top_p"]), ("/v1/chat/completions", &json!(0.5)));
+    // What OpenAI's API can't express is refused, in Cohere's form.
+    let mut body = body;
+    body["documents"] = json!(["d"]);
+    let got = running.post("/v2/chat", &body).await;
+    assert_eq!((got.status, &got.json()["error_type"]), (400, &json!("UNSUPPORTED_PARAMETER")), "{}", got.text);
+    assert!(got.json()["message"].as_str().unwrap().contains("documents"), "{}", got.text);
+}
+
+#[tokio::test]
+async fn a_stream_that_breaks_off_ends_with_an_error() {
+    for (kind, script) in [
+        ("cohere", vec![stream_head(), delta("Hel"), end()]),
+        (
+            "cohere",
+            vec![
+                stream_head(),
+                delta("Hel"),
+                event(
+                    &json!({"type": "message-end", "delta": {"finish_reason": "ERROR", "error": "the model failed"}}),
+                ),
+                end(),
+            ],
+        ),
+    ] {
+        let upstream = Fake::always(script).await;
+        let running = Running::new(document(1, vec![cohere(&upstream)])).await;
+        let mut body = streamed("cohere/command-a-03-2025");
+        body.as_object_mut().unwrap().remove("stream_options");
+        let got = running.post("/v2/chat", &body).await;
+        let last = got.text.trim_end().rsplit("\n\n").next().unwrap();
+        assert!(last.contains(r#""finish_reason":"ERROR""#), "{kind}: {}", got.text);
+        let got = running.post("/v1/chat/completions", &streamed("cohere/command-a-03-2025")).await;
+        assert!(got.text.contains(r#"data: {"error""#) && !got.text.contains("[DONE]"), "{kind}: {}", got.text);
+    }
+}
+
+#[tokio::test]
+async fn a_failure_before_the_answer_goes_to_the_next_provider() {
+    let upstream = Fake::always(reply(429, r#"{"message":"You are past the per minute request limit"}"#)).await;
+    let second = Fake::always(crate::fake::answer("Hello")).await;
+    let mut first = cohere(&upstream);
+    first.models.clear();
+    let running = Running::new(document(1, vec![first, provider("second", &second.url)])).await;
+    let body = json!({"model": "cohere/command-a-03-2025", "fallbacks": ["second/m"],
+        "messages": [{"role": "user", "content": "Hi"}]});
+    let got = running.post("/v2/chat", &body).await;
+    assert_eq!(got.json()["message"]["content"][0]["text"], "Hello", "{}", got.text);
+    let record = running.record().await;
+    assert_eq!(record["attempts"][0]["error"], "rate_limited", "{record}");
+}
+
+#[tokio::test]
+async fn the_list_of_models_has_cohere_s_form_for_its_sdks() {
+    let upstream = Fake::always(reply(200, "{}")).await;
+    let running = Running::new(document(1, vec![cohere(&upstream)])).await;
+    let http = reqwest::Client::new();
+    for (path, sdk) in [("/v1/models", Some("cohere")), ("/cohere/v1/models", None)] {
+        let mut request = http.get(running.url(path));
+        if let Some(sdk) = sdk {
+            request = request.header("x-fern-sdk-name", sdk);
+        }
+        let got = running.send(request).await;
+        let found = json!({"name": "cohere/command-a-03-2025"});
+        assert!(got.json()["models"].as_array().unwrap().contains(&found), "{path}: {}", got.text);
+    }
+}
