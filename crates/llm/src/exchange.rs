@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use crate::chat::JsonObject;
+use crate::chat::origin::Origin;
 
 /// A request written in an upstream's dialect.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,4 +32,7 @@ pub struct Answer {
     pub stream_usage: bool,
     /// The body of the caller's request, of which the answer repeats something. Only for callers of OpenAI's Responses.
     pub request: Bytes,
+    /// Whose thoughts and signatures the answer has: of the target that gave it
+    /// ([`Target::origin`](crate::provider::Target::origin)).
+    pub origin: Origin,
 }

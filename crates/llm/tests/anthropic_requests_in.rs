@@ -1,6 +1,7 @@
 //! Decoding of Anthropic requests from callers.
 #![allow(clippy::unwrap_used)] // The helpers here are tests too.
 
+use outrigger_llm::chat::origin::Origin;
 use outrigger_llm::chat::{
     ChatRequest, Effort, Media, MediaSource, Message, OutputFormat, Part, Role, Thinking, Thought, Tool, ToolCall,
     ToolChoice, ToolResult,
@@ -78,8 +79,17 @@ fn a_whole_request_is_decoded() {
             message(
                 Role::Assistant,
                 vec![
-                    Part::Thinking(Thought { text: Some("Hm".into()), signature: Some("sig".into()), redacted: None }),
-                    Part::Thinking(Thought { redacted: Some("xx".into()), ..Thought::default() }),
+                    Part::Thinking(Thought {
+                        text: Some("Hm".into()),
+                        signature: Some("sig".into()),
+                        redacted: None,
+                        origin: Some(Origin::CLAUDE),
+                    }),
+                    Part::Thinking(Thought {
+                        redacted: Some("xx".into()),
+                        origin: Some(Origin::CLAUDE),
+                        ..Thought::default()
+                    }),
                     text("Wait."),
                     Part::ToolCall(ToolCall {
                         id: "t1".into(),

@@ -1,6 +1,7 @@
 //! Encoding of requests for an Anthropic upstream.
 #![allow(clippy::unwrap_used)] // The helpers here are tests too.
 
+use outrigger_llm::chat::origin::Origin;
 use outrigger_llm::chat::{
     ChatRequest, Effort, Media, MediaSource, Message, OutputFormat, Part, Role, Thinking, Thought, Tool, ToolCall,
     ToolChoice, ToolResult,
@@ -388,9 +389,21 @@ fn tools_are_encoded() {
 #[test]
 fn thoughts_are_sent_where_anthropic_can_check_them() {
     let thought = |text: Option<&str>, signature: Option<&str>| {
-        Part::Thinking(Thought { text: text.map(Into::into), signature: signature.map(Into::into), redacted: None })
+        Part::Thinking(Thought {
+            text: text.map(Into::into),
+            signature: signature.map(Into::into),
+            redacted: None,
+            origin: Some(Origin::CLAUDE),
+        })
     };
-    let redacted = Part::Thinking(Thought { redacted: Some("xx".into()), ..Thought::default() });
+    let redacted =
+        Part::Thinking(Thought { redacted: Some("xx".into()), origin: Some(Origin::CLAUDE), ..Thought::default() });
+    let foreign = Part::Thinking(Thought {
+        text: Some("t".into()),
+        signature: Some("s".into()),
+        redacted: None,
+        origin: Some(Origin::GEMINI),
+    });
     let on = Some(Thinking::Budget(2_000));
     for (name, part, thinking, model, kinds, asked, left_out) in [
         ("signed", thought(Some("t"), Some("s")), on.clone(), "claude-haiku-4-5", "thinking tool_use", true, vec![]),
@@ -398,15 +411,8 @@ fn thoughts_are_sent_where_anthropic_can_check_them() {
         ("not asked for", thought(Some("t"), Some("s")), None, "claude-haiku-4-5", "tool_use", false, vec!["thinking"]),
         ("always on", thought(Some("t"), Some("s")), None, "claude-fable-5", "thinking tool_use", false, vec![]),
         ("unsigned", thought(Some("t"), None), on.clone(), "claude-haiku-4-5", "tool_use", false, vec!["thinking"]),
-        (
-            "without words",
-            thought(None, Some("s")),
-            on.clone(),
-            "claude-haiku-4-5",
-            "tool_use",
-            false,
-            vec!["thinking"],
-        ),
+        ("without words", thought(None, Some("s")), on.clone(), "claude-haiku-4-5", "thinking tool_use", true, vec![]),
+        ("of another", foreign, on.clone(), "claude-haiku-4-5", "tool_use", false, vec!["thinking"]),
         ("unsigned, adaptive", thought(Some("t"), None), on, "claude-opus-5", "tool_use", true, vec!["thinking"]),
     ] {
         let request = request(|r| {
@@ -424,7 +430,8 @@ fn thoughts_are_sent_where_anthropic_can_check_them() {
 
 #[test]
 fn earlier_thoughts_are_dropped_if_the_latest_turn_has_none() {
-    let signed = Thought { text: Some("t".into()), signature: Some("s".into()), redacted: None };
+    let signed =
+        Thought { text: Some("t".into()), signature: Some("s".into()), redacted: None, origin: Some(Origin::CLAUDE) };
     let request = request(|r| {
         r.messages.push(message(Role::Assistant, vec![Part::Thinking(signed), call("a", "f")]));
         r.messages.push(message(Role::User, vec![result("a", vec![])]));

@@ -194,12 +194,12 @@ fn blocks_follow_each_other() {
         (
             "thinking, then text",
             vec![ChatEvent::Thinking("t".into()), ChatEvent::ThinkingSignature("s".into()), text("a")],
-            "start 0+thinking 0:t 0:b3V0cmlnZ2Vycw== 0- 1+text 1:a 1- (end_turn) stop",
+            "start 0+thinking 0:t 0:b3V0cmlnZ2VydW5rbm93biBzcw== 0- 1+text 1:a 1- (end_turn) stop",
         ),
         (
             "unsigned thinking is marked too",
             vec![ChatEvent::Thinking("t".into()), ChatEvent::Thinking("u".into()), text("a")],
-            "start 0+thinking 0:t 0:u 0:b3V0cmlnZ2Vy 0- 1+text 1:a 1- (end_turn) stop",
+            "start 0+thinking 0:t 0:u 0:b3V0cmlnZ2VydW5rbm93biAt 0- 1+text 1:a 1- (end_turn) stop",
         ),
         (
             "two thoughts, one without words",
@@ -209,7 +209,7 @@ fn blocks_follow_each_other() {
                 ChatEvent::ThinkingSignature("u".into()),
                 ChatEvent::RedactedThinking("x".into()),
             ],
-            "start 0+thinking 0:t 0:b3V0cmlnZ2Vycw== 0- 1+thinking 1:b3V0cmlnZ2VydQ== 1- 2+redacted_thinking 2- (end_turn) stop",
+            "start 0+thinking 0:t 0:b3V0cmlnZ2VydW5rbm93biBzcw== 0- 1+thinking 1:b3V0cmlnZ2VydW5rbm93biBzdQ== 1- 2+redacted_thinking 2- (end_turn) stop",
         ),
         ("a refusal", vec![ChatEvent::Refusal("No.".into())], "start 0+text 0:No. 0- (refusal) stop"),
         (

@@ -3,8 +3,9 @@
 #![allow(clippy::unwrap_used)] // The helpers here are tests too.
 
 use outrigger_llm::Dialect::{self, Anthropic, Bedrock, Cohere, Gemini, OpenAi};
-use outrigger_llm::chat::mark::mark;
+use outrigger_llm::chat::origin::Origin;
 use outrigger_llm::chat::signature::pack;
+use outrigger_llm::chat::{Thought, mark};
 use outrigger_llm::passthrough::strip_marks::strip_marks;
 use outrigger_llm::provider::Target;
 use proptest::prelude::*;
@@ -12,6 +13,15 @@ use serde_json::{Value, json};
 
 const CLAUDE: &str = "claude-sonnet-4-5";
 const GPT: &str = "gpt-4o";
+
+/// What a client keeps in place of the signature of another provider's thought.
+fn mark(signature: Option<&str>) -> String {
+    marked(&Origin::of_type("Groq"), signature)
+}
+
+fn marked(origin: &Origin, signature: Option<&str>) -> String {
+    mark::mark(origin, &Thought { signature: signature.map(str::to_owned), ..Thought::default() })
+}
 
 fn turns_key(dialect: Dialect) -> &'static str {
     if dialect == Gemini { "contents" } else { "messages" }
@@ -97,6 +107,11 @@ fn anthropic_gets_no_thought_of_another_provider() {
             "with nothing else in the turn",
             turn(json!([thinking(&mark(None))])),
             Some(json!([{"role": "user", "content": "q"}])),
+        ),
+        (
+            "its own, through another API, has its signature again",
+            turn(json!([thinking(&marked(&Origin::CLAUDE, Some("ErUB"))), text])),
+            Some(turn(json!([thinking("ErUB"), text]))),
         ),
         (
             "redacted",

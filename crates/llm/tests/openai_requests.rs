@@ -3,6 +3,7 @@
 // Clippy treats helpers of an integration test as shipped code.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
+use outrigger_llm::chat::origin::Origin;
 use outrigger_llm::chat::{
     ChatRequest, Effort, Media, MediaSource, Message, OutputFormat, Part, Role, Thinking, Thought, Tool, ToolCall,
     ToolChoice, ToolResult,
@@ -347,7 +348,12 @@ fn encodes_a_conversation_as_openai_requires() {
                 Part::Media(base64("application/pdf", "BBBB")),
             ]),
             assistant(vec![
-                Part::Thinking(Thought { text: Some("Hm.".into()), signature: Some("s".into()), redacted: None }),
+                Part::Thinking(Thought {
+                    text: Some("Hm.".into()),
+                    signature: Some("s".into()),
+                    redacted: None,
+                    origin: Some(Origin::CLAUDE),
+                }),
                 text("I look."),
                 Part::ToolCall(ToolCall { signature: Some("sig".into()), ..call("call_1", "look", r#"{"at": 1.0}"#) }),
                 Part::ToolCall(call("call_2", "look", "{}")),

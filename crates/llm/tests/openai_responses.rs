@@ -54,7 +54,14 @@ fn reads_the_answers_of_many_vendors() {
                 {"type": "thinking", "thinking": [{"type": "text", "text": "H"}, {"type": "text", "text": "m"}], "closed": true},
                 {"type": "text", "text": "4"}, {"type": "text", "text": "2"}]}, "finish_reason": "stop"}),
             Finish::Stop,
-            vec![thought("Hm"), text("42")],
+            vec![
+                Part::Thinking(Thought {
+                    text: Some("Hm".into()),
+                    signature: Some("parts".into()),
+                    ..Thought::default()
+                }),
+                text("42"),
+            ],
         ),
         (
             "OpenRouter's arguments as an object",

@@ -141,6 +141,7 @@ fn decodes_known_variants_of_streams() {
                 ChatEvent::Thinking("a".into()),
                 ChatEvent::Thinking("b".into()),
                 ChatEvent::Thinking("c".into()),
+                ChatEvent::ThinkingSignature("parts".into()),
                 text("d"),
                 ChatEvent::Refusal("e".into()),
                 ended(Finish::Stop),

@@ -2,6 +2,7 @@
 //! one that does.
 #![allow(clippy::unwrap_used)] // The helpers here are tests too.
 
+use outrigger_llm::chat::origin::Origin;
 use outrigger_llm::chat::{ChatResponse, Part, Thought, ToolCall};
 use outrigger_llm::passthrough::strip_marks::strip_marks_of;
 use outrigger_llm::provider::{Target, lookup};
@@ -42,7 +43,7 @@ fn agent() -> Value {
                 {"type": "input_image", "image_url": "data:image/png;base64,AAAA", "detail": "auto"},
             ]},
             {"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "Hm."}],
-             "encrypted_content": "b3V0cmlnZ2VyczpzaWc="},
+             "encrypted_content": "b3V0cmlnZ2VyY2xhdWRlIHNzaWc="},
             {"type": "message", "role": "assistant", "status": "completed", "content": [
                 {"type": "output_text", "text": "I look.", "annotations": [], "logprobs": []},
             ]},
@@ -218,7 +219,12 @@ fn mistakes_are_named_by_their_place() {
 
 /// The answer of a provider, returned by the caller with its next request.
 fn returned(parts: Vec<Part>, request: &Value) -> Value {
-    let answer = Answer { id: "d1".to_owned(), request: request.to_string().into(), ..Answer::default() };
+    let answer = Answer {
+        id: "d1".to_owned(),
+        request: request.to_string().into(),
+        origin: Origin::CLAUDE,
+        ..Answer::default()
+    };
     let response = encode_response(CALLER, &ChatResponse { parts, ..ChatResponse::default() }, &answer);
     let mut next = request.clone();
     let input = next["input"].as_array_mut().unwrap();
@@ -233,7 +239,7 @@ fn returned(parts: Vec<Part>, request: &Value) -> Value {
 fn what_a_provider_signed_comes_back_to_it_and_to_nobody_else() {
     let request = json!({"store": false, "input": [{"role": "user", "content": "Hi"}],
                          "reasoning": {"effort": "low"}, "max_output_tokens": 4000});
-    let thought = Thought { text: Some("Hm.".to_owned()), signature: Some("sig".to_owned()), redacted: None };
+    let thought = Thought { text: Some("Hm.".to_owned()), signature: Some("sig".to_owned()), ..Thought::default() };
     let redacted = Thought { redacted: Some("sealed".to_owned()), ..Thought::default() };
     let call = ToolCall {
         id: "toolu_1".to_owned(),

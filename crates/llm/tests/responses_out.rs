@@ -1,6 +1,7 @@
 //! Answers for callers of OpenAI's Responses: whole, and as events.
 #![allow(clippy::unwrap_used)] // The helpers here are tests too.
 
+use outrigger_llm::chat::origin::Origin;
 use outrigger_llm::chat::{ChatEvent, ChatResponse, Finish, Media, MediaSource, Part, StreamError, Thought, ToolCall};
 use outrigger_llm::errors::GatewayError;
 use outrigger_llm::framing::sse::SseReader;
@@ -18,6 +19,7 @@ fn answer(request: &Value) -> Answer {
         latency_ms: 0,
         stream_usage: false,
         request: request.to_string().into(),
+        origin: Origin::CLAUDE,
     }
 }
 
@@ -28,7 +30,7 @@ fn call(id: &str, name: &str, arguments: &str) -> Part {
 
 fn thought(text: Option<&str>, signature: Option<&str>) -> Part {
     let (text, signature) = (text.map(str::to_owned), signature.map(str::to_owned));
-    Part::Thinking(Thought { text, signature, redacted: None })
+    Part::Thinking(Thought { text, signature, ..Thought::default() })
 }
 
 fn text(text: &str) -> ChatEvent {
@@ -180,8 +182,8 @@ fn a_whole_answer_is_a_response_object() {
             "id": "resp_msg_1", "object": "response", "created_at": 1_790_000_000, "status": "completed",
             "error": null, "incomplete_details": null, "model": "claude-sonnet-5-1",
             "output": [
-                {"type": "reasoning", "id": "rs_b3V0cmlnZ2VyZDFfMA",
-                 "summary": [{"type": "summary_text", "text": "Hm."}], "encrypted_content": "b3V0cmlnZ2VyczpzaWc="},
+                {"type": "reasoning", "id": "rs_b3V0cmlnZ2VydW5rbm93biBzZDFfMA",
+                 "summary": [{"type": "summary_text", "text": "Hm."}], "encrypted_content": "b3V0cmlnZ2VyY2xhdWRlIHNzaWc="},
                 {"type": "message", "id": "msg_d1_1", "role": "assistant", "status": "completed", "content": [
                     {"type": "output_text", "text": "One. ", "annotations": [], "logprobs": []},
                     {"type": "output_text", "text": "Two.", "annotations": [], "logprobs": []},
@@ -286,8 +288,11 @@ fn thoughts_text_and_interleaved_calls_are_put_together_again() {
         kinds,
         ["reasoning", "reasoning", "message", "function_call", "custom_tool_call", "function_call", "message"]
     );
-    assert_eq!(items[0]["encrypted_content"], "b3V0cmlnZ2VyczpzaWc=");
-    assert_eq!((&items[1]["summary"], &items[1]["encrypted_content"]), (&json!([]), &json!("b3V0cmlnZ2Vycjp4eA==")));
+    assert_eq!(items[0]["encrypted_content"], "b3V0cmlnZ2VyY2xhdWRlIHNzaWc=");
+    assert_eq!(
+        (&items[1]["summary"], &items[1]["encrypted_content"]),
+        (&json!([]), &json!("b3V0cmlnZ2VyY2xhdWRlIHJ4eA=="))
+    );
     assert_eq!(items[3]["arguments"], "{\"a\":1}");
     assert_eq!(items[4]["input"], "x");
     assert_eq!(

@@ -9,6 +9,7 @@ mod whole;
 use std::sync::Arc;
 use std::time::Instant;
 
+use outrigger_llm::chat::origin::Origin;
 use outrigger_llm::format::gemini::embeddings::Encoding;
 use outrigger_llm::provider::Api;
 use outrigger_policy::Stay;
@@ -40,6 +41,8 @@ pub struct AnswerSource {
     /// The provider's name in the key.
     pub provider: Arc<str>,
     pub model: Arc<str>,
+    /// Whose thoughts and signatures the answer has.
+    pub origin: Origin,
     /// The gateway requested the usage chunk, so it removes it again.
     pub requests_usage: bool,
     pub stay: Stay,

@@ -90,7 +90,7 @@ impl Relay {
             Conversion::Across | Conversion::Embeddings { .. } => StreamTranslator::across(
                 source.upstream.format,
                 context.operation.format(),
-                answer_events::answer_properties(context, &source.model),
+                answer_events::answer_properties(context, &source.model, source.origin.clone()),
             ),
         };
         Relay {

@@ -90,7 +90,7 @@ pub fn whole_answer(
         Conversion::Across => {
             let response =
                 decode_response(source.upstream.format, &parse()?).map_err(|error| malformed(error.to_string()))?;
-            let answer = answer_events::answer_properties(context, &source.model);
+            let answer = answer_events::answer_properties(context, &source.model, source.origin.clone());
             let body = match is_events {
                 // The upstream answered whole although a stream was requested.
                 true => answer_events::write(context, &response, answer),

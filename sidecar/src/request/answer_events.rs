@@ -3,6 +3,7 @@
 use std::time::UNIX_EPOCH;
 
 use bytes::Bytes;
+use outrigger_llm::chat::origin::Origin;
 use outrigger_llm::chat::{ChatEvent, ChatResponse, Finish, Part, Thought, ToolCall};
 use outrigger_llm::framing::EventReader;
 use outrigger_llm::operation::OperationKind;
@@ -11,8 +12,8 @@ use serde_json::Value;
 
 use crate::request::context::RequestContext;
 
-/// The properties of an answer that its encoder needs.
-pub fn answer_properties(context: &RequestContext, model: &str) -> Answer {
+/// The properties of an answer that its encoder needs. `origin`: whose thoughts it has.
+pub fn answer_properties(context: &RequestContext, model: &str, origin: Origin) -> Answer {
     Answer {
         id: context.decision_id.clone(),
         model: model.to_owned(),
@@ -23,6 +24,7 @@ pub fn answer_properties(context: &RequestContext, model: &str) -> Answer {
             OperationKind::Responses => context.body.clone(),
             _ => Bytes::new(),
         },
+        origin,
     }
 }
 
@@ -34,7 +36,7 @@ pub fn events_of_whole(context: &RequestContext, body: &[u8]) -> Result<Bytes, S
     let value: Value = serde_json::from_slice(body).map_err(|error| error.to_string())?;
     let response = decode_response(context.dialect.format(), &value).map_err(|error| error.to_string())?;
     let model = response.model.clone().or_else(|| context.model.clone()).unwrap_or_default();
-    Ok(write(context, &response, answer_properties(context, &model)).into())
+    Ok(write(context, &response, answer_properties(context, &model, Origin::OWN)).into())
 }
 
 /// Writes a whole answer as the events of a stream.
@@ -59,7 +61,8 @@ pub fn assemble(context: &RequestContext, bytes: &Bytes) -> Option<Vec<u8>> {
     }
     let response = join(events)?;
     let model = response.model.clone().or_else(|| context.model.clone()).unwrap_or_default();
-    let answer = Answer { id: response.id.clone().unwrap_or_default(), ..answer_properties(context, &model) };
+    let answer =
+        Answer { id: response.id.clone().unwrap_or_default(), ..answer_properties(context, &model, Origin::OWN) };
     serde_json::to_vec(&encode_response(context.dialect.format(), &response, &answer)).ok()
 }
 
@@ -168,7 +171,7 @@ mod tests {
                 signature: None,
             })
         };
-        let thought = Thought { text: Some("hm".to_owned()), signature: Some("s".to_owned()), redacted: None };
+        let thought = Thought { text: Some("hm".to_owned()), signature: Some("s".to_owned()), ..Thought::default() };
         let response = ChatResponse {
             id: Some("a".to_owned()),
             model: Some("m".to_owned()),

@@ -5,10 +5,13 @@
 
 pub mod fields;
 pub mod mark;
+pub mod origin;
+pub mod pending;
 pub mod signature;
 
 use serde_json::{Map, Number, Value};
 
+use self::origin::Origin;
 use crate::usage::Usage;
 
 /// A request for one answer in a conversation.
@@ -123,10 +126,38 @@ pub struct ToolResult {
 pub struct Thought {
     /// Absent if redacted.
     pub text: Option<String>,
-    /// Anthropic's signature, or Gemini's `thoughtSignature` on a thought part.
+    /// What the provider wants back with the text: Anthropic's signature, Gemini's `thoughtSignature`, or what a
+    /// format notes here to know the form in which its server sent the thought. Other formats only keep it.
     pub signature: Option<String>,
     /// Anthropic's `redacted_thinking` data.
     pub redacted: Option<String>,
+    /// In a request: whose it is, if that is known. In an answer, that is [`Answer::origin`](crate::Answer::origin).
+    pub origin: Option<Origin>,
+}
+
+impl Thought {
+    /// A thought that a client returns, with the signature that it has there. `native` is the origin of a signature
+    /// without a mark.
+    #[must_use]
+    pub fn returned(text: String, signature: Option<&str>, native: &Origin) -> Thought {
+        let signature = signature.filter(|signature| !signature.is_empty());
+        let kept = match signature.map(|signature| (signature, mark::unmark(signature))) {
+            None => Thought::default(),
+            Some((_, Some(marked))) => marked,
+            Some((own, None)) => {
+                Thought { signature: Some(own.to_owned()), origin: Some(native.clone()), ..Thought::default() }
+            }
+        };
+        Thought { text: kept.redacted.is_none().then_some(text), ..kept }
+    }
+
+    /// Whether a server of `target` gets it back.
+    #[must_use]
+    pub fn returns_to(&self, target: &Origin) -> bool {
+        self.origin.as_ref() == Some(target)
+            && *target != Origin::UNKNOWN
+            && (self.signature.is_some() || self.redacted.is_some() || target.wants_unsigned())
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -1,15 +1,16 @@
-//! Removes the gateway's own additions from a conversation.
+//! Removes from a conversation what earlier answers of other providers added to it.
 //!
-//! An answer from another dialect contains additions that only the gateway can read: thought signatures inside the ids
-//! of tool calls ([`signature`]), and thoughts under a [`mark`]. The client returns them with its next request. If that
-//! goes to a provider of the client's own dialect, its bytes are not encoded again, and the provider would refuse the
-//! additions: OpenAI an id over 40 characters, Anthropic and Gemini a signature that is not their own. Only this module
-//! edits such a body:
+//! An answer from another dialect contains additions that only the gateway can read: thoughts and signatures inside the
+//! ids of tool calls ([`signature`]), and thoughts under a [`mark`]. The client returns them with its next request. If
+//! that goes to a provider of the client's own dialect, its bytes are not encoded again, and the provider would refuse
+//! the additions: OpenAI an id over 40 characters, Anthropic and Gemini a signature that is not their own. Servers of
+//! OpenAI's format have several forms of thoughts, and some refuse those of the others. Only this module edits such a
+//! body:
 //!
 //! | dialect | ids of calls and results | thoughts | other changes |
 //! |---|---|---|---|
-//! | OpenAI | unpacked, and made valid | never contained | removes Gemini's signature, unless the model is Gemini's |
-//! | Anthropic | unpacked | marked ones are removed | removes a thinking budget if the current turn now lacks thinking |
+//! | OpenAI | unpacked, and made valid | forms that the target refuses are removed | removes Gemini's signature, unless the model is Gemini's |
+//! | Anthropic | unpacked | marked ones are removed, or get the target's own signature again | removes a thinking budget if the current turn now lacks thinking |
 //! | Gemini | unpacked | marked ones are removed | a marked call gets Google's replacement signature, or none |
 //!
 //! Turns without additions keep their bytes, and so does everything outside of the turns.
@@ -39,12 +40,12 @@ pub fn strip_marks(target: &Target<'_>, body: &[u8]) -> Option<Vec<u8>> {
 /// stays.
 #[must_use]
 pub fn strip_marks_of(caller: CallerFormat, target: &Target<'_>, body: &[u8]) -> Option<Vec<u8>> {
-    if !holds_any(body) {
+    let marks = registry::marks(caller);
+    if !holds_any(caller, target, body) {
         return None;
     }
     // The upstream refuses a body that does not match the dialect.
     let text = std::str::from_utf8(body).ok()?;
-    let marks = registry::marks(caller);
     let (mut turns, mut budget) = (None, false);
     raw::members(text, |key, value| {
         if unescaped(key.get(), marks.turns) {
@@ -60,7 +61,7 @@ pub fn strip_marks_of(caller: CallerFormat, target: &Target<'_>, body: &[u8]) ->
     let mut latest: [Cow<'_, str>; 2] = [Cow::Borrowed(""), Cow::Borrowed("")];
     raw::elements(turns?, |turn| {
         let text = turn.get();
-        let edited = if holds_any(text.as_bytes()) { edit(caller, target, text) } else { Edited::Same };
+        let edited = if holds_any(caller, target, text.as_bytes()) { edit(caller, target, text) } else { Edited::Same };
         let last = match edited {
             Edited::Gone => return rewrite.leave_out(text),
             Edited::Same => Cow::Borrowed(text),
@@ -96,11 +97,11 @@ pub fn strip_marks_of(caller: CallerFormat, target: &Target<'_>, body: &[u8]) ->
     Some(out)
 }
 
-/// Whether a body may contain an addition of the gateway.
+/// Whether a body may contain an addition of the gateway, or thoughts that the target refuses.
 #[must_use]
-pub fn holds_any(bytes: &[u8]) -> bool {
+pub fn holds_any(caller: CallerFormat, target: &Target<'_>, bytes: &[u8]) -> bool {
     static MARKS: LazyLock<[Finder<'static>; 2]> = LazyLock::new(|| [signature::MARK, mark::MARK].map(Finder::new));
-    MARKS.iter().any(|mark| mark.find(bytes).is_some())
+    MARKS.iter().any(|mark| mark.find(bytes).is_some()) || (registry::marks(caller).holds_foreign)(target, bytes)
 }
 
 /// Whether a key, with its quotes, is this one, after unescaping.

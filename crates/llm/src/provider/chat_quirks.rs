@@ -71,6 +71,8 @@ pub enum AcceptedFields {
 /// Which ids of tool calls are accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ToolCallIds {
+    /// Any: servers of open models, whose own are longer than OpenAI's.
+    Any,
     /// At most this many characters.
     Most(usize),
     /// Exactly this many ASCII letters and digits.
@@ -398,5 +400,6 @@ impl ChatQuirks {
 
     /// Servers of open models hand the messages to the model's own template. Many templates know no role `developer`,
     /// and fail on a system message that is not the first.
-    pub const OPEN_MODELS: ChatQuirks = ChatQuirks { developer: false, system_first: true, ..ChatQuirks::ANY };
+    pub const OPEN_MODELS: ChatQuirks =
+        ChatQuirks { developer: false, system_first: true, tool_call_ids: ToolCallIds::Any, ..ChatQuirks::ANY };
 }

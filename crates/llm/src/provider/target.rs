@@ -1,5 +1,6 @@
 //! The target of a request.
 
+use crate::chat::origin::Origin;
 use crate::operation::{Operation, OperationKind};
 use crate::path::{PathError, UpstreamPath};
 use crate::provider::ProviderType;
@@ -58,6 +59,19 @@ impl<'a> Target<'a> {
     #[must_use]
     pub fn takes(&self, operation: &Operation) -> bool {
         operation.dialect == self.api.dialect && (self.provider.responses || operation.kind != OperationKind::Responses)
+    }
+
+    /// Whose thoughts this target gives and accepts. The model's own, where other providers have the same model and can
+    /// read its signatures.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
+        match self.format() {
+            Format::Gemini => Origin::GEMINI,
+            // Servers of this format put Claude's signatures into a form of their own.
+            Format::OpenAiChat => Origin::of_type(self.provider.name),
+            _ if self.model.contains("claude") => Origin::CLAUDE,
+            _ => Origin::of_type(self.provider.name),
+        }
     }
 
     /// The path below the endpoint for this operation, with the model's name if the API expects it there.

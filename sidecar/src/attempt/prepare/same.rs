@@ -40,13 +40,12 @@ pub(super) fn same_dialect(
             Ok((gemini_names(&edited, model)?, Vec::new()))
         }
         _ => {
-            // What the gateway added for another provider in an earlier turn is removed.
-            let marked = context.operation.is_conversation() && strip_marks::holds_any(&context.body);
+            // What other providers' answers added in earlier turns is removed.
+            let format = context.operation.format();
+            let marked = context.operation.is_conversation() && strip_marks::holds_any(format, target, &context.body);
             if marked || adapts {
                 let mut lease = translation.hold(context, Weight::of(&context.body).tree() + context.body.len())?;
-                let cleaned = marked
-                    .then(|| strip_marks::strip_marks_of(context.operation.format(), target, &context.body))
-                    .flatten();
+                let cleaned = marked.then(|| strip_marks::strip_marks_of(format, target, &context.body)).flatten();
                 let body = cleaned.as_deref().unwrap_or(&context.body);
                 let adapted = match adapts {
                     true => adapt(context.operation, target, body)?,

@@ -2,6 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use outrigger_llm::chat::origin::Origin;
 use outrigger_llm::chat::{
     ChatEvent, ChatRequest, ChatResponse, Finish, OutputFormat, Part, Role, ToolCall, ToolChoice,
 };
@@ -20,6 +21,7 @@ pub fn answer_properties(request: &MockRequest) -> Answer {
         created: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
         latency_ms: 0,
         stream_usage: request.chat.as_ref().is_some_and(|chat| chat.as_ref().is_ok_and(|request| request.stream_usage)),
+        origin: Origin::OWN,
     }
 }
 

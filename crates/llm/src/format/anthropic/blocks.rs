@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::response::arguments;
 use super::shape::{self, NotedPlaces, Path, Shaped, boolean_if, given, text_if, text_of};
 use crate::chat::mark::unmark;
+use crate::chat::origin::Origin;
 use crate::chat::signature::unpack;
 use crate::chat::{JsonObject, Media, MediaSource, Part, Thought, ToolCall, ToolResult};
 
@@ -45,16 +46,18 @@ pub fn content(value: &Value, at: &Path<'_>, names: &mut ToolNames, places: &mut
             "tool_result" => parts.push(tool_result(block, &at, names, places)?),
             "thinking" => {
                 places.note_rest(block, &["type", "thinking", "signature"], &at);
-                parts.push(Part::Thinking(Thought {
-                    text: Some(text_of(block, "thinking", &at)?.to_owned()),
-                    signature: text_if(block, "signature", &at)?.filter(|text| !text.is_empty()).and_then(unmark),
-                    redacted: None,
-                }));
+                let text = text_of(block, "thinking", &at)?.to_owned();
+                let signature = text_if(block, "signature", &at)?;
+                parts.push(Part::Thinking(Thought::returned(text, signature, &Origin::CLAUDE)));
             }
             "redacted_thinking" => {
                 places.note_rest(block, &["type", "data"], &at);
-                let redacted = unmark(text_of(block, "data", &at)?);
-                parts.push(Part::Thinking(Thought { redacted, ..Thought::default() }));
+                let data = text_of(block, "data", &at)?;
+                parts.push(Part::Thinking(unmark(data).unwrap_or_else(|| Thought {
+                    redacted: Some(data.to_owned()),
+                    origin: Some(Origin::CLAUDE),
+                    ..Thought::default()
+                })));
             }
             // The search for deferred tools; in other dialects all tools are present from the beginning.
             "server_tool_use" if text_of(block, "name", &at)?.starts_with("tool_search_tool") => {

@@ -3,25 +3,23 @@
 use serde_json::Value;
 
 use crate::chat::JsonObject;
-use crate::chat::mark::is_marked;
-use crate::format::marks::{Marks, unpack_at};
+use crate::chat::mark::{is_marked, unmark};
+use crate::chat::origin::Origin;
+use crate::format::marks::{Marks, none, unpack_at};
 use crate::provider::Target;
 
-pub(crate) const MARKS: Marks = Marks { turns: "\"messages\"", budget_needs_thinking: true };
+pub(crate) const MARKS: Marks = Marks { turns: "\"messages\"", budget_needs_thinking: true, holds_foreign: none };
 
 /// Whether a message changed; `None` if nothing is left of it.
-pub(crate) fn strip(message: &mut JsonObject, _target: &Target<'_>) -> Option<bool> {
+pub(crate) fn strip(message: &mut JsonObject, target: &Target<'_>) -> Option<bool> {
     let Some(blocks) = message.get_mut("content").and_then(Value::as_array_mut) else { return Some(false) };
-    let before = blocks.len();
-    blocks.retain(|block| {
-        let signature = match block.get("type").and_then(Value::as_str) {
-            Some("thinking") => block.get("signature"),
-            Some("redacted_thinking") => block.get("data"),
-            _ => None,
-        };
-        !signature.and_then(Value::as_str).is_some_and(is_marked)
+    let origin = target.origin();
+    let mut changed = false;
+    blocks.retain_mut(|block| {
+        let thought = thought(block, &origin);
+        changed |= thought != Marked::Not;
+        thought != Marked::Foreign
     });
-    let mut changed = blocks.len() < before;
     if changed && blocks.is_empty() {
         return None;
     }
@@ -31,7 +29,36 @@ pub(crate) fn strip(message: &mut JsonObject, _target: &Target<'_>) -> Option<bo
             Some("tool_result") => "tool_use_id",
             _ => continue,
         };
-        changed |= unpack_at(block, key, str::to_owned).is_some();
+        changed |= unpack_at(block, key, |id| super::tool_id::fit(id).into_owned()).is_some();
     }
     Some(changed)
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Marked {
+    Not,
+    /// It was this server's, through another API, and has its own signature again.
+    Restored,
+    Foreign,
+}
+
+/// What a block is. Claude's signatures are valid at each provider that has Claude.
+fn thought(block: &mut Value, origin: &Origin) -> Marked {
+    let key = match block.get("type").and_then(Value::as_str) {
+        Some("thinking") => "signature",
+        Some("redacted_thinking") => "data",
+        _ => return Marked::Not,
+    };
+    let Some(Value::String(signature)) = block.get_mut(key).filter(|value| value.as_str().is_some_and(is_marked))
+    else {
+        return Marked::Not;
+    };
+    let own = unmark(signature).filter(|thought| thought.origin.as_ref() == Some(origin));
+    match own.and_then(|thought| if key == "data" { thought.redacted } else { thought.signature }) {
+        Some(own) => {
+            *signature = own;
+            Marked::Restored
+        }
+        None => Marked::Foreign,
+    }
 }

@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use super::{tool_id, usage};
 use crate::chat::mark::mark;
-use crate::chat::signature::pack;
+use crate::chat::origin::Origin;
+use crate::chat::signature::{Carried, pack_all};
 use crate::chat::{ChatResponse, Finish, JsonObject, Media, MediaSource, Part, Thought, ToolCall};
 use crate::{Answer, Dialect, Malformed};
 
@@ -43,7 +44,7 @@ pub fn decode(body: &Value) -> Result<ChatResponse, Malformed> {
 /// - Arguments that are not a JSON object (a truncated answer) are written under `_raw`.
 /// - Thinking is marked as another provider's ([`crate::chat::mark`]).
 pub fn encode(response: &ChatResponse, answer: &Answer) -> Value {
-    let content: Vec<Value> = response.parts.iter().filter_map(encode_part).collect();
+    let content: Vec<Value> = response.parts.iter().filter_map(|part| encode_part(part, &answer.origin)).collect();
     let calls = response.parts.iter().any(|part| matches!(part, Part::ToolCall(_)));
     let refused = response.parts.iter().any(|part| matches!(part, Part::Refusal(_)));
     json!({
@@ -96,8 +97,12 @@ pub(super) fn message_id(upstream: Option<&str>, answer: &Answer) -> String {
 
 /// The id of a call for a caller. It is valid for Anthropic itself, because the caller's next request may go there byte
 /// for byte.
-pub(super) fn call_id(id: &str, signature: Option<&str>) -> String {
-    pack(&tool_id::fit(id), signature)
+pub(super) fn call_id(id: &str, signature: Option<&str>, origin: &Origin) -> String {
+    if *origin == Origin::OWN {
+        return id.to_owned();
+    }
+    let carried = Carried { signature: signature.map(str::to_owned), ..Carried::default() };
+    pack_all(&tool_id::fit(id), id, &carried)
 }
 
 /// A call's arguments as the object that Anthropic requires.
@@ -142,7 +147,7 @@ fn decode_block(block: &Value) -> Result<Option<Part>, String> {
         "thinking" => Some(Part::Thinking(Thought {
             text: Some(wanted("thinking")?.to_owned()),
             signature: text(block, "signature").filter(|signature| !signature.is_empty()).map(str::to_owned),
-            redacted: None,
+            ..Thought::default()
         })),
         "redacted_thinking" => {
             Some(Part::Thinking(Thought { redacted: Some(wanted("data")?.to_owned()), ..Thought::default() }))
@@ -157,24 +162,24 @@ fn decode_block(block: &Value) -> Result<Option<Part>, String> {
     })
 }
 
-fn encode_part(part: &Part) -> Option<Value> {
+fn encode_part(part: &Part, origin: &Origin) -> Option<Value> {
     Some(match part {
         Part::Text(text) | Part::Refusal(text) if text.is_empty() => return None,
         Part::Text(text) | Part::Refusal(text) => json!({"type": "text", "text": text}),
         Part::Media(media) => json!({"type": "text", "text": picture(media)}),
         Part::ToolCall(call) => json!({
             "type": "tool_use",
-            "id": call_id(&call.id, call.signature.as_deref()),
+            "id": call_id(&call.id, call.signature.as_deref(), origin),
             "name": call.name,
             "input": input(&call.arguments),
         }),
-        Part::Thinking(Thought { redacted: Some(data), .. }) => {
-            json!({"type": "redacted_thinking", "data": mark(Some(data))})
+        Part::Thinking(thought) if thought.redacted.is_some() => {
+            json!({"type": "redacted_thinking", "data": mark(origin, thought)})
         }
         Part::Thinking(thought) => json!({
             "type": "thinking",
             "thinking": thought.text.as_deref().unwrap_or_default(),
-            "signature": mark(thought.signature.as_deref()),
+            "signature": mark(origin, thought),
         }),
         // Only callers send results.
         Part::ToolResult(_) => return None,
@@ -213,7 +218,11 @@ mod tests {
         assert_eq!(
             response.parts,
             [
-                Part::Thinking(Thought { text: Some("hm".into()), signature: Some("sig".into()), redacted: None }),
+                Part::Thinking(Thought {
+                    text: Some("hm".into()),
+                    signature: Some("sig".into()),
+                    ..Thought::default()
+                }),
                 Part::Thinking(Thought { redacted: Some("xx".into()), ..Thought::default() }),
                 Part::Text("Look.".into()),
                 call("toolu_1", "f", r#"{"a":1.0,"b":[2]}"#),
@@ -320,7 +329,7 @@ mod tests {
                 "id": "msg_chatcmpl-7", "type": "message", "role": "assistant", "model": "gpt-5",
                 "content": [
                     {"type": "text", "text": "![image/png](data:image/png;base64,AAAA)"},
-                    {"type": "tool_use", "id": "call_2e1__ts_c2ln", "name": "f", "input": {"_raw": "{\"a\":"}},
+                    {"type": "tool_use", "id": "call_2e1__ts_eyJpZCI6ImNhbGwuMSIsInNpZyI6InNpZyJ9", "name": "f", "input": {"_raw": "{\"a\":"}},
                     {"type": "tool_use", "id": "c2", "name": "g", "input": {}},
                 ],
                 "stop_reason": "tool_use", "stop_sequence": null,

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::response::input;
 use super::tool_id;
+use crate::chat::origin::Origin;
 use crate::chat::{Media, MediaSource, Message, Part, Role, Thought, ToolResult, object};
 use crate::{Dialect, RequestError};
 
@@ -45,11 +46,11 @@ impl MessageTurn {
     }
 }
 
-/// Encodes the messages, with thinking blocks only if `thinks`.
+/// Encodes the messages, with the thinking blocks of one origin, or with none.
 ///
 /// # Errors
 /// [`RequestError::Unsupported`] for media that Anthropic can't read.
-pub fn of(messages: &[Message], thinks: bool) -> Result<MessageTurns, RequestError> {
+pub fn of(messages: &[Message], thinks: Option<&Origin>) -> Result<MessageTurns, RequestError> {
     let mut encoded = MessageTurns::default();
     for message in messages {
         for part in &message.parts {
@@ -101,7 +102,7 @@ impl MessageTurns {
         }
     }
 
-    fn block(&mut self, part: &Part, thinks: bool) -> Result<Option<Value>, RequestError> {
+    fn block(&mut self, part: &Part, thinks: Option<&Origin>) -> Result<Option<Value>, RequestError> {
         Ok(Some(match part {
             Part::Text(text) | Part::Refusal(text) => {
                 if text.trim().is_empty() {
@@ -123,7 +124,7 @@ impl MessageTurns {
                 ])
             }
             Part::ToolResult(result) => self.result(result)?,
-            Part::Thinking(thought) => match thinking(thought).filter(|_| thinks) {
+            Part::Thinking(thought) => match thinks.and_then(|origin| thinking(thought, origin)) {
                 Some(block) => block,
                 None => {
                     self.leave_out("thinking");
@@ -140,7 +141,7 @@ impl MessageTurns {
             parts => {
                 let mut blocks = Vec::new();
                 for part in parts {
-                    blocks.extend(self.block(part, false)?);
+                    blocks.extend(self.block(part, None)?);
                 }
                 if !blocks.is_empty() {
                     block["content"] = Value::Array(blocks);
@@ -199,16 +200,15 @@ impl MessageTurns {
     }
 }
 
-/// A thought that Anthropic may have signed. A signature does not show its provider. A thought without text was not
-/// returned by Anthropic through other dialects.
-fn thinking(thought: &Thought) -> Option<Value> {
+/// A thought that this server signed.
+fn thinking(thought: &Thought, origin: &Origin) -> Option<Value> {
+    if thought.origin.as_ref() != Some(origin) {
+        return None;
+    }
     if let Some(data) = &thought.redacted {
         return Some(json!({"type": "redacted_thinking", "data": data}));
     }
-    match (&thought.text, &thought.signature) {
-        (Some(text), Some(signature)) if !text.is_empty() => {
-            Some(json!({"type": "thinking", "thinking": text, "signature": signature}))
-        }
-        _ => None,
-    }
+    // Claude may omit the text.
+    let text = thought.text.as_deref().unwrap_or_default();
+    thought.signature.as_ref().map(|signature| json!({"type": "thinking", "thinking": text, "signature": signature}))
 }

@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 use super::request::stand_in;
 use crate::chat::JsonObject;
 use crate::chat::mark::is_marked;
-use crate::format::marks::{Marks, unpack_at};
+use crate::format::marks::{Marks, none, unpack_at};
 use crate::provider::Target;
 
-pub(crate) const MARKS: Marks = Marks { turns: "\"contents\"", budget_needs_thinking: false };
+pub(crate) const MARKS: Marks = Marks { turns: "\"contents\"", budget_needs_thinking: false, holds_foreign: none };
 
 /// Whether a turn changed; `None` if nothing is left of it.
 pub(crate) fn strip(content: &mut JsonObject, target: &Target<'_>) -> Option<bool> {

@@ -3,7 +3,11 @@
 use serde_json::{Map, Value, json};
 
 use crate::chat::mark::mark;
+use crate::chat::origin::Origin;
 use crate::chat::{Media, MediaSource, Part, Thought, ToolCall, object};
+
+/// Before a signature that Gemini gave to the text after a thought. No signature begins so: they are Base64.
+const OF_TEXT: &str = "text:";
 
 /// Creates ids for the calls of one answer: Gemini 2 has none.
 #[derive(Debug, Default)]
@@ -89,40 +93,72 @@ pub(super) fn decode(part: &Value, ids: &mut CallIds, response: Option<&str>) ->
 }
 
 /// Encodes a part of an answer for a caller. `None` if there is nothing to write, or Gemini can't express it.
-pub(super) fn encode(part: &Part, first_call: bool) -> Option<Value> {
+pub(super) fn encode(part: &Part, first_call: bool, origin: &Origin) -> Option<Value> {
     match part {
         Part::Text(text) | Part::Refusal(text) => (!text.is_empty()).then(|| json!({"text": text})),
         Part::Media(media) => Some(encode_media(media, media.media_type.as_deref())),
-        Part::ToolCall(call) => encode_marked_call(call, first_call),
-        Part::Thinking(thought) => encode_marked_thought(thought),
+        Part::ToolCall(call) => encode_marked_call(call, first_call, origin),
+        Part::Thinking(thought) => Some(encode_marked_thought(thought, origin)),
         Part::ToolResult(_) => None,
     }
 }
 
 /// A thought for a caller: marked, because the signature is another provider's.
-pub(super) fn encode_marked_thought(thought: &Thought) -> Option<Value> {
-    let mut part = encode_thought(thought)?;
-    sign(&mut part, Some(&mark(thought.signature.as_deref())));
-    Some(part)
+pub(super) fn encode_marked_thought(thought: &Thought, origin: &Origin) -> Value {
+    let text = thought.text.as_deref().unwrap_or_default();
+    let mut part = json!({"text": text, "thought": true});
+    let signature = mark(origin, thought);
+    sign(&mut part, Some(&*signature).filter(|signature| !signature.is_empty()));
+    part
 }
 
 /// A call for a caller. Gemini signs the first call of an answer and requires the signature back; for another
 /// provider's call, the mark takes the place of the signature.
-pub(super) fn encode_marked_call(call: &ToolCall, first: bool) -> Option<Value> {
+pub(super) fn encode_marked_call(call: &ToolCall, first: bool, origin: &Origin) -> Option<Value> {
     match &call.signature {
-        None if first => encode_call(call, Some(&mark(None))),
+        None if first && *origin != Origin::OWN => encode_call(call, Some(&mark(origin, &Thought::default()))),
         signature => encode_call(call, signature.as_deref()),
     }
 }
 
-pub(super) fn encode_thought(thought: &Thought) -> Option<Value> {
-    let text = thought.text.as_deref().unwrap_or_default();
-    if text.is_empty() && thought.signature.is_none() {
-        return None;
+/// Writes thoughts and texts that are Gemini's own, with each signature where Gemini gave it.
+#[derive(Debug, Default)]
+pub(super) struct OwnParts {
+    /// The signature of the next text, which came with the thought before it.
+    of_text: Option<String>,
+}
+
+impl OwnParts {
+    /// A thought; `None` if it is only the signature of the next text.
+    pub(super) fn thought(&mut self, thought: &Thought) -> Option<Value> {
+        let text = thought.text.as_deref().unwrap_or_default();
+        let mut part = json!({"text": text, "thought": true});
+        match thought.signature.as_deref().map(|signature| (signature, signature.strip_prefix(OF_TEXT))) {
+            Some((_, Some(of_text))) => self.of_text = Some(of_text.to_owned()),
+            Some((signature, None)) => {
+                sign(&mut part, Some(signature));
+                return Some(part);
+            }
+            None => {}
+        }
+        (!text.is_empty()).then_some(part)
     }
-    let mut part = json!({"text": text, "thought": true});
-    sign(&mut part, thought.signature.as_deref());
-    Some(part)
+
+    pub(super) fn text(&mut self, text: &str) -> Value {
+        let mut part = json!({"text": text});
+        sign(&mut part, self.of_text.take().as_deref());
+        part
+    }
+
+    /// What is left at the end.
+    pub(super) fn rest(&mut self) -> Option<Value> {
+        self.of_text.is_some().then(|| self.text(""))
+    }
+}
+
+/// The signature of the text after a thought, as other dialects keep it: with the thought.
+pub(super) fn of_text(signature: &str) -> String {
+    format!("{OF_TEXT}{signature}")
 }
 
 /// Encodes a call; `None` if its arguments are not a JSON object.

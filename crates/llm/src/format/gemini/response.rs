@@ -2,8 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::parts::{self, CallIds, DecodedPart};
+use super::parts::{self, CallIds, DecodedPart, OwnParts};
 use super::{finish, usage};
+use crate::chat::origin::Origin;
 use crate::chat::{ChatResponse, Finish, Part, Thought, object};
 use crate::{Answer, Dialect, Malformed};
 
@@ -40,7 +41,7 @@ pub fn decode(body: &Value) -> Result<ChatResponse, Malformed> {
         match parts::decode(part, &mut ids, response.id.as_deref()).map_err(malformed)? {
             None => {}
             Some(DecodedPart::Text { text, signature }) => {
-                close_thinking(&mut response.parts, signature);
+                close_thinking(&mut response.parts, signature.as_deref().map(parts::of_text));
                 if !text.is_empty() {
                     response.parts.push(Part::Text(text));
                 }
@@ -49,7 +50,7 @@ pub fn decode(body: &Value) -> Result<ChatResponse, Malformed> {
                 close_thinking(&mut response.parts, signature);
             }
             Some(DecodedPart::Thought { text, signature }) => {
-                response.parts.push(Part::Thinking(Thought { text: Some(text), signature, redacted: None }));
+                response.parts.push(Part::Thinking(Thought { text: Some(text), signature, ..Thought::default() }));
             }
             Some(DecodedPart::Call(call)) => response.parts.push(Part::ToolCall(call)),
             Some(DecodedPart::Media(media)) => response.parts.push(Part::Media(media)),
@@ -76,22 +77,29 @@ pub fn decode(body: &Value) -> Result<ChatResponse, Malformed> {
 
 /// Encodes an answer in the schema that Google's SDKs validate.
 ///
-/// Omitted: redacted thinking, and the stop sequence that ended the answer. A call whose arguments are not JSON is
+/// Omitted: the stop sequence that ended the answer. A call whose arguments are not JSON is
 /// reported as Gemini reports its own: `MALFORMED_FUNCTION_CALL`.
 #[must_use]
 pub fn encode(response: &ChatResponse, answer: &Answer) -> Value {
     let mut parts = Vec::with_capacity(response.parts.len());
     let mut broken = None;
     let mut called = false;
+    let mut own = (answer.origin == Origin::OWN).then(OwnParts::default);
     for part in &response.parts {
         let first_call = !called;
         called |= matches!(part, Part::ToolCall(_));
-        match (parts::encode(part, first_call), part) {
+        let encoded = match (part, &mut own) {
+            (Part::Thinking(thought), Some(own)) => own.thought(thought),
+            (Part::Text(text), Some(own)) if !text.is_empty() => Some(own.text(text)),
+            _ => parts::encode(part, first_call, &answer.origin),
+        };
+        match (encoded, part) {
             (Some(part), _) => parts.push(part),
             (None, Part::ToolCall(call)) => broken = Some(call),
             (None, _) => {}
         }
     }
+    parts.extend(own.and_then(|mut own| own.rest()));
     let mut candidate = Map::new();
     candidate.insert("content".to_owned(), object([("role", json!("model")), ("parts", Value::Array(parts))]));
     if let Some(finish) = response.finish {
@@ -152,8 +160,8 @@ pub(super) fn malformed(problem: impl Into<String>) -> Malformed {
     Malformed { dialect: Dialect::Gemini, problem: problem.into() }
 }
 
-/// Gemini signs the first part after the thinking; other dialects sign the thinking itself. The signature of another
-/// text is dropped: Google asks for it back but does not require it.
+/// Gemini may sign the text after the thinking; other dialects sign the thinking itself. The signature of another text
+/// is dropped: Google asks for it back but does not require it.
 fn close_thinking(parts: &mut [Part], signature: Option<String>) {
     if let (Some(Part::Thinking(thought)), Some(signature)) = (parts.last_mut(), signature) {
         thought.signature.get_or_insert(signature);

@@ -2,9 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::parts::{self, CallIds, DecodedPart};
+use super::parts::{self, CallIds, DecodedPart, OwnParts};
 use super::response::{broken_call, content_parts, first_candidate, is_blocked, malformed};
 use super::{finish, usage};
+use crate::chat::origin::Origin;
 use crate::chat::{ChatEvent, Finish, StreamError, Thought, ToolCall};
 use crate::framing;
 use crate::framing::json_array::ArrayFraming;
@@ -105,7 +106,7 @@ impl Decoder {
         match part {
             None => {}
             Some(DecodedPart::Text { text, signature }) => {
-                self.close_thinking(signature, out);
+                self.close_thinking(signature.as_deref().map(parts::of_text), out);
                 if !text.is_empty() {
                     self.content(ChatEvent::Text(text), out);
                 }
@@ -161,6 +162,8 @@ pub struct Encoder {
     calls: Vec<(usize, ToolCall)>,
     called: bool,
     broken: Option<String>,
+    /// For answers of Gemini itself that are written anew.
+    own: OwnParts,
     usage: Usage,
     finish: Option<Finish>,
     ended: bool,
@@ -176,6 +179,7 @@ impl Encoder {
             calls: Vec::new(),
             called: false,
             broken: None,
+            own: OwnParts::default(),
             usage: Usage::default(),
             finish: None,
             ended: false,
@@ -203,23 +207,22 @@ impl Encoder {
             }
             ChatEvent::Text(text) | ChatEvent::Refusal(text) => {
                 if !text.is_empty() {
-                    self.part(json!({"text": text}), out);
+                    let part = self.own.text(text);
+                    self.part(part, out);
                 }
             }
             ChatEvent::Thinking(text) => {
                 let thought = Thought { text: Some(text.clone()), ..Thought::default() };
-                if let Some(part) = parts::encode_marked_thought(&thought) {
-                    self.part(part, out);
+                if !text.is_empty() {
+                    self.thought(&thought, out);
                 }
             }
             ChatEvent::ThinkingSignature(signature) => {
-                let thought = Thought { signature: Some(signature.clone()), ..Thought::default() };
-                if let Some(part) = parts::encode_marked_thought(&thought) {
-                    self.part(part, out);
-                }
+                self.thought(&Thought { signature: Some(signature.clone()), ..Thought::default() }, out);
             }
-            // Gemini can't express it.
-            ChatEvent::RedactedThinking(_) => {}
+            ChatEvent::RedactedThinking(data) => {
+                self.thought(&Thought { redacted: Some(data.clone()), ..Thought::default() }, out);
+            }
             ChatEvent::Media(media) => self.part(parts::encode_media(media, media.media_type.as_deref()), out),
             ChatEvent::ToolCall { index, id, name, signature } => {
                 let call = ToolCall {
@@ -239,6 +242,9 @@ impl Encoder {
             ChatEvent::Usage(usage) => self.usage.merge(usage),
             ChatEvent::Finish { reason, .. } => {
                 self.flush_calls(out);
+                if let Some(part) = self.own.rest() {
+                    self.part(part, out);
+                }
                 self.finish = Some(*reason);
             }
             ChatEvent::Error(error) => {
@@ -253,6 +259,16 @@ impl Encoder {
         }
     }
 
+    fn thought(&mut self, thought: &Thought, out: &mut Vec<u8>) {
+        let part = match self.answer.origin == Origin::OWN {
+            true => self.own.thought(thought),
+            false => Some(parts::encode_marked_thought(thought, &self.answer.origin)),
+        };
+        if let Some(part) = part {
+            self.part(part, out);
+        }
+    }
+
     /// Writes a part as a chunk of its own, after the calls that were waiting.
     fn part(&mut self, part: Value, out: &mut Vec<u8>) {
         self.flush_calls(out);
@@ -263,7 +279,7 @@ impl Encoder {
         let mut parts = Vec::with_capacity(self.calls.len());
         for (_, call) in std::mem::take(&mut self.calls) {
             let first = !std::mem::replace(&mut self.called, true);
-            match parts::encode_marked_call(&call, first) {
+            match parts::encode_marked_call(&call, first, &self.answer.origin) {
                 Some(part) => parts.push(part),
                 None => self.broken = Some(call.name),
             }

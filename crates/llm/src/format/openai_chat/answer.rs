@@ -3,17 +3,17 @@
 use serde_json::{Value, json};
 
 use super::content::{media_source, media_url, thinking_text};
+use super::thoughts::ThoughtForm;
 use super::tool_id::shorten;
-use crate::chat::signature::pack;
+use crate::chat::origin::Origin;
+use crate::chat::signature::{Carried, pack_all};
 use crate::chat::{JsonObject, Media, Part, StreamError, Thought};
 
 /// The parts of a message or a delta, except tool calls: thinking, text, images, refusal. Empty ones are omitted.
 pub(super) fn parts(message: &JsonObject) -> Vec<Part> {
     let mut parts = Vec::new();
-    // DeepSeek and vLLM send `reasoning_content`, OpenRouter, Groq and Ollama `reasoning`; some send both.
-    let spelled = ["reasoning_content", "reasoning"];
-    if let Some(text) = spelled.iter().find_map(|key| non_empty(message.get(*key))) {
-        parts.push(thinking(text.to_owned()));
+    if let Some((text, form)) = thought(message) {
+        parts.push(thinking(text.to_owned(), &form));
     }
     match message.get("content") {
         Some(Value::String(text)) if !text.is_empty() => parts.push(Part::Text(text.clone())),
@@ -41,12 +41,23 @@ pub(super) fn parts(message: &JsonObject) -> Vec<Part> {
     parts
 }
 
+/// The thinking of a message or a delta that is not in its content, and its form.
+pub(super) fn thought(message: &JsonObject) -> Option<(&str, ThoughtForm)> {
+    // DeepSeek and SGLang send `reasoning_content`, OpenRouter, Groq, Ollama and vLLM `reasoning`; some send both.
+    let spelled = [ThoughtForm::ReasoningContent, ThoughtForm::Reasoning];
+    let text = spelled.into_iter().find_map(|form| Some((non_empty(message.get(form.key()))?, form)));
+    match message.get("reasoning_details").and_then(Value::as_array).filter(|details| !details.is_empty()) {
+        Some(details) => Some((text.map_or("", |(text, _)| text), ThoughtForm::Details(details.clone()))),
+        None => text,
+    }
+}
+
 fn non_empty(value: Option<&Value>) -> Option<&str> {
     value.and_then(Value::as_str).filter(|text| !text.is_empty())
 }
 
-fn thinking(text: String) -> Part {
-    Part::Thinking(Thought { text: Some(text), ..Thought::default() })
+fn thinking(text: String, form: &ThoughtForm) -> Part {
+    Part::Thinking(Thought { text: Some(text), signature: form.note(), ..Thought::default() })
 }
 
 /// A part of an answer's content; consecutive parts of one kind are joined.
@@ -56,7 +67,7 @@ fn push_content(part: &Value, parts: &mut Vec<Part>) {
         match parts.last_mut() {
             Some(Part::Thinking(Thought { text: Some(text), .. })) => text.push_str(&more),
             _ if more.is_empty() => {}
-            _ => parts.push(thinking(more)),
+            _ => parts.push(thinking(more, &ThoughtForm::Parts)),
         }
         return;
     }
@@ -83,14 +94,18 @@ pub(super) fn encode_image(media: &Media) -> Value {
     json!({"type": "image_url", "image_url": {"url": media_url(media)}})
 }
 
-/// The start of a tool call. OpenAI itself would accept its id. Its signature is both in the id and in the field of
-/// Google's own OpenAI-compatible endpoint.
-pub(super) fn encode_call(id: &str, name: &str, arguments: &str, signature: Option<&str>) -> JsonObject {
+/// The start of a tool call. OpenAI itself would accept its id, but for what that carries. The signature of the call is
+/// both in the id and in the field of Google's own OpenAI-compatible endpoint.
+pub(super) fn encode_call(id: &str, name: &str, arguments: &str, carried: &Carried, origin: &Origin) -> JsonObject {
     let mut call = JsonObject::new();
-    call.insert("id".into(), json!(pack(&shorten(id), signature)));
+    let packed = match *origin == Origin::OWN {
+        true => id.to_owned(),
+        false => pack_all(&shorten(id), id, carried),
+    };
+    call.insert("id".into(), json!(packed));
     call.insert("type".into(), json!("function"));
     call.insert("function".into(), json!({"name": name, "arguments": arguments}));
-    if let Some(signature) = signature {
+    if let Some(signature) = &carried.signature {
         call.insert("extra_content".into(), json!({"google": {"thought_signature": signature}}));
     }
     call

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::content::{self, unsupported};
 use super::model::takes_signatures;
 use super::shape::{self, NotedFields};
-use super::{tool_id, tools};
+use super::{thoughts, tool_id, tools};
 use crate::RequestError;
 use crate::chat::signature::unpack;
 use crate::chat::{ChatRequest, JsonObject, Message, Part, Role, Thought, ToolCall, ToolResult, object};
@@ -96,6 +96,13 @@ fn system(message: &JsonObject, path: &str, noted: &mut NotedFields) -> Result<V
 
 fn assistant(message: &JsonObject, path: &str, noted: &mut NotedFields) -> Result<Vec<Part>, RequestError> {
     let mut parts = Vec::new();
+    let mut calls = match shape::present(message, "tool_calls") {
+        Some(value) => tools::decode_calls(value, path, noted)?,
+        None => Vec::new(),
+    };
+    // A provider's thoughts are the first of a turn.
+    let carried = calls.first_mut().map(|(thoughts, _)| std::mem::take(thoughts)).unwrap_or_default();
+    parts.extend(carried.into_iter().map(Part::Thinking));
     // Two spellings of the same field; some servers send both.
     for key in ["reasoning_content", "reasoning"] {
         if let Some(value) = shape::present(message, key) {
@@ -121,8 +128,9 @@ fn assistant(message: &JsonObject, path: &str, noted: &mut NotedFields) -> Resul
             parts.push(Part::Media(content::image(shape::element(image, &path)?, &path, noted)?));
         }
     }
-    if let Some(value) = shape::present(message, "tool_calls") {
-        parts.extend(tools::decode_calls(value, path, noted)?.into_iter().map(Part::ToolCall));
+    for (thoughts, call) in calls {
+        parts.extend(thoughts.into_iter().map(Part::Thinking));
+        parts.push(Part::ToolCall(call));
     }
     let read = ["content", "reasoning_content", "reasoning", "refusal", "images", "tool_calls"];
     note_others(message, path, &read, noted);
@@ -237,12 +245,14 @@ fn encode_assistant(
 ) -> Result<Option<Value>, RequestError> {
     let mut texts = Vec::new();
     let mut refusal = String::new();
-    let mut calls = Vec::new();
+    let (mut thoughts, mut calls) = (Vec::new(), Vec::new());
+    let origin = target.origin();
     for part in parts {
         match part {
             Part::Text(_) => texts.push(Cow::Borrowed(part)),
             Part::Refusal(text) => refusal.push_str(text),
             Part::ToolCall(call) => calls.push(encode_call(call, target, left_out)),
+            Part::Thinking(thought) if thought.returns_to(&origin) => thoughts.push(thought),
             Part::Thinking(_) => leave_out(left_out, "thinking"),
             Part::Media(_) => return Err(unsupported("a picture in the assistant's turn")),
             Part::ToolResult(_) => return Err(unsupported("a tool's result in the assistant's turn")),
@@ -253,7 +263,9 @@ fn encode_assistant(
     }
     let mut message = JsonObject::new();
     message.insert("role".into(), json!("assistant"));
-    message.insert("content".into(), if texts.is_empty() { Value::Null } else { content::encode(&texts)? });
+    let said = if texts.is_empty() { Value::Null } else { content::encode(&texts)? };
+    message.insert("content".into(), thoughts::before(&thoughts, said));
+    thoughts::write(&thoughts, &mut message);
     if !refusal.is_empty() {
         message.insert("refusal".into(), json!(refusal));
     }

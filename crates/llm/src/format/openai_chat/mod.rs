@@ -17,6 +17,7 @@ pub mod response;
 pub(crate) mod shape;
 pub mod stream;
 pub(crate) mod thinking;
+mod thoughts;
 pub(crate) mod tool_id;
 pub(crate) mod tools;
 mod usage;

@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::{answer, finish, usage};
-use crate::chat::signature::unpack;
+use super::{answer, finish, thoughts, usage};
+use crate::chat::origin::Origin;
+use crate::chat::pending::PendingThoughts;
 use crate::chat::{ChatResponse, Finish, JsonObject, Part, ToolCall, object};
 use crate::{Answer, Dialect, Malformed};
 
@@ -62,17 +63,14 @@ fn tool_calls(message: &JsonObject) -> Result<Vec<ToolCall>, Malformed> {
         let Some(name) = function.and_then(|function| function.get("name")).and_then(Value::as_str) else {
             return Err(malformed(&format!("tool_calls[{at}] has no function name")));
         };
-        let (id, packed) = match call.get("id").and_then(Value::as_str).filter(|id| !id.is_empty()) {
-            Some(id) => unpack(id),
-            None => (format!("call_{at}"), None),
-        };
+        let id = call.get("id").and_then(Value::as_str).filter(|id| !id.is_empty());
         calls.push(ToolCall {
-            id,
+            id: id.map_or_else(|| format!("call_{at}"), str::to_owned),
             name: name.to_owned(),
             arguments: answer::arguments(function)
                 .filter(|text| !text.trim().is_empty())
                 .unwrap_or_else(|| "{}".into()),
-            signature: call.get("extra_content").and_then(super::tools::signature_of).or(packed),
+            signature: call.get("extra_content").and_then(super::tools::signature_of),
         });
     }
     Ok(calls)
@@ -84,15 +82,27 @@ fn tool_calls(message: &JsonObject) -> Result<Vec<ToolCall>, Malformed> {
 pub fn encode(response: &ChatResponse, answer: &Answer) -> Value {
     let (mut content, mut reasoning, mut refusal) = (String::new(), String::new(), String::new());
     let (mut images, mut calls) = (Vec::new(), Vec::new());
+    let mut own = Vec::new();
+    let mut pending = PendingThoughts::new(answer.origin.clone());
     for part in &response.parts {
         match part {
             Part::Text(text) => content.push_str(text),
-            Part::Thinking(thought) => reasoning.push_str(thought.text.as_deref().unwrap_or_default()),
+            Part::Thinking(thought) => {
+                reasoning.push_str(thought.text.as_deref().unwrap_or_default());
+                pending.thought(thought);
+                own.push(thought);
+            }
             Part::Refusal(text) => refusal.push_str(text),
             Part::Media(media) => images.push(answer::encode_image(media)),
             Part::ToolCall(call) => {
-                let encoded = answer::encode_call(&call.id, &call.name, &call.arguments, call.signature.as_deref());
-                calls.push(Value::Object(encoded));
+                let carried = pending.take(call.signature.clone());
+                calls.push(Value::Object(answer::encode_call(
+                    &call.id,
+                    &call.name,
+                    &call.arguments,
+                    &carried,
+                    &answer.origin,
+                )));
             }
             // Only callers send results.
             Part::ToolResult(_) => {}
@@ -104,7 +114,9 @@ pub fn encode(response: &ChatResponse, answer: &Answer) -> Value {
     message.insert("role".into(), json!("assistant"));
     message.insert("content".into(), if silent { Value::Null } else { json!(content) });
     message.insert("refusal".into(), if refusal.is_empty() { Value::Null } else { json!(refusal) });
-    if !reasoning.is_empty() {
+    if answer.origin == Origin::OWN {
+        thoughts::write(&own, &mut message);
+    } else if !reasoning.is_empty() {
         message.insert("reasoning_content".into(), json!(reasoning));
     }
     if has_tool_calls {

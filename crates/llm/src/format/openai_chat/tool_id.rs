@@ -1,5 +1,5 @@
-//! Ids of tool calls: OpenAI accepts at most 40 characters, Mistral exactly nine letters and digits; other providers
-//! use any text.
+//! Ids of tool calls: OpenAI accepts at most 40 characters, Mistral exactly nine letters and digits; servers of open
+//! models use any text.
 
 use std::borrow::Cow;
 
@@ -14,7 +14,8 @@ const MOST: usize = 40;
 pub(crate) fn fit<'i>(id: &'i str, target: &Target<'_>) -> Cow<'i, str> {
     let length = match target.quirks().chat.tool_call_ids {
         ToolCallIds::Exactly(length) => length,
-        ToolCallIds::Most(_) if is_mistral(target.model) => 9,
+        ToolCallIds::Any | ToolCallIds::Most(_) if is_mistral(target.model) => 9,
+        ToolCallIds::Any => return Cow::Borrowed(id),
         ToolCallIds::Most(most) => return shorten_to(id, most),
     };
     if id.len() == length && id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
@@ -67,6 +68,9 @@ mod tests {
         };
         let fit = |id: &str, model: &str| fit_at("OpenAI", id, model);
         assert_eq!(fit_at("Mistral", "call_1", "ft:of-mine"), "16xj2wjzp");
+        // Its own are like this one.
+        let own = "chatcmpl-tool-0123456789abcdef0123456789abcdef";
+        assert_eq!(fit_at("vLLM", own, "Qwen/Qwen3-32B"), own);
         for (id, model, fitted) in [
             ("call_1", "gpt-4o", "call_1"),
             (&long, "gpt-4o", "toolu_toolu_toolu_toolu_5f3254d882a7a78b"),

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use super::content::unsupported;
 use super::shape::{self, NotedFields, join};
 use crate::RequestError;
-use crate::chat::signature::unpack;
-use crate::chat::{JsonObject, Tool, ToolCall, ToolChoice, object};
+use crate::chat::signature::unpack_all;
+use crate::chat::{JsonObject, Thought, Tool, ToolCall, ToolChoice, object};
 
 /// Decodes `tools`. Custom tools and vendors' built-in ones are recorded.
 pub(crate) fn decode(value: &Value, noted: &mut NotedFields) -> Result<Vec<Tool>, RequestError> {
@@ -130,8 +130,15 @@ fn allowed_names(value: &Value, noted: &mut NotedFields) -> Result<Vec<String>, 
     Ok(names)
 }
 
+/// A call, and the thoughts that its id carries.
+pub(super) type DecodedCall = (Vec<Thought>, ToolCall);
+
 /// Decodes the `tool_calls` of the assistant's message at `path`.
-pub(crate) fn decode_calls(value: &Value, path: &str, noted: &mut NotedFields) -> Result<Vec<ToolCall>, RequestError> {
+pub(crate) fn decode_calls(
+    value: &Value,
+    path: &str,
+    noted: &mut NotedFields,
+) -> Result<Vec<DecodedCall>, RequestError> {
     let mut calls = Vec::new();
     for (at, call) in shape::array(value, path, "tool_calls")?.iter().enumerate() {
         let path = format!("{path}.tool_calls[{at}]");
@@ -145,7 +152,8 @@ pub(crate) fn decode_calls(value: &Value, path: &str, noted: &mut NotedFields) -
         if call.contains_key("custom") {
             continue;
         }
-        let (id, packed) = unpack(shape::required_text(call, &path, "id")?);
+        let (id, carried) = unpack_all(shape::required_text(call, &path, "id")?);
+        let carried = carried.unwrap_or_default();
         let function = shape::object(shape::required(call, &path, "function")?, &path, "function")?;
         let function_path = join(&path, "function");
         for key in function.keys().filter(|key| !["name", "arguments"].contains(&key.as_str())) {
@@ -160,12 +168,13 @@ pub(crate) fn decode_calls(value: &Value, path: &str, noted: &mut NotedFields) -
             }
             signature
         });
-        calls.push(ToolCall {
+        let call = ToolCall {
             id,
             name: shape::required_text(function, &function_path, "name")?.to_owned(),
             arguments: arguments(function.get("arguments"), &function_path, noted)?,
-            signature: own.or(packed),
-        });
+            signature: own.or(carried.signature),
+        };
+        calls.push((carried.thoughts, call));
     }
     Ok(calls)
 }

@@ -1,10 +1,10 @@
 //! Removes the gateway's marks from input items that go to a server that has this API itself.
 
 use crate::chat::JsonObject;
-use crate::format::marks::{Marks, unpack_at};
+use crate::format::marks::{Marks, none, unpack_at};
 use crate::provider::Target;
 
-pub(crate) const MARKS: Marks = Marks { turns: "\"input\"", budget_needs_thinking: false };
+pub(crate) const MARKS: Marks = Marks { turns: "\"input\"", budget_needs_thinking: false, holds_foreign: none };
 
 /// Whether an item changed; `None` if nothing is left of it.
 pub(crate) fn strip(item: &mut JsonObject, _target: &Target<'_>) -> Option<bool> {

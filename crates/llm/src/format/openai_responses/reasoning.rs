@@ -1,33 +1,27 @@
 //! Thoughts as reasoning items.
 //!
-//! The text of a thought is the item's summary. What only the thought's own provider can read is its
-//! `encrypted_content`, [marked](crate::chat::mark) as the gateway's: a kind and a colon, and then the signature of the
-//! text, or a redacted thought as a whole. The id of each such item is marked too, so that the item is found again if
-//! its request goes to a server that has this API, where it would be unknown.
+//! The text of a thought is the item's summary. What the thought's own provider wants back is its `encrypted_content`,
+//! [marked](crate::chat::mark) as the gateway's. The id of each such item is marked too, so that the item is found again
+//! if its request goes to a server that has this API, where it would be unknown.
 
 use serde_json::{Value, json};
 
 use crate::RequestError;
 use crate::chat::mark::{is_marked, mark, unmark};
+use crate::chat::origin::Origin;
 use crate::chat::{JsonObject, Thought};
 use crate::format::openai_chat::shape::{self, NotedFields};
 
-/// The kinds of content that only a thought's provider can read.
-const SIGNATURE: &str = "s:";
-const REDACTED: &str = "r:";
-
 /// The id of the item at an index of an answer.
 pub(super) fn item_id(answer: &str, index: usize) -> String {
-    format!("rs_{}", mark(Some(&format!("{answer}_{index}"))).trim_end_matches('='))
+    let place = Thought { signature: Some(format!("{answer}_{index}")), ..Thought::default() };
+    format!("rs_{}", mark(&Origin::UNKNOWN, &place).trim_end_matches('='))
 }
 
-/// The `encrypted_content` of a thought; `None` if it has nothing that only its provider can read.
-pub(super) fn encrypted(thought: &Thought) -> Option<String> {
-    match (&thought.redacted, &thought.signature) {
-        (Some(data), _) => Some(mark(Some(&format!("{REDACTED}{data}")))),
-        (None, Some(signature)) => Some(mark(Some(&format!("{SIGNATURE}{signature}")))),
-        (None, None) => None,
-    }
+/// The `encrypted_content` of a thought; `None` if its provider does not want it back.
+pub(super) fn encrypted(thought: &Thought, origin: &Origin) -> Option<String> {
+    let returns = thought.signature.is_some() || thought.redacted.is_some() || origin.wants_unsigned();
+    (returns && *origin != Origin::UNKNOWN).then(|| mark(origin, thought))
 }
 
 /// Whether the gateway wrote a reasoning item, for a thought of another provider.
@@ -45,13 +39,9 @@ pub(super) fn decode(item: &JsonObject, path: &str, noted: &mut NotedFields) -> 
     let mut thought = Thought { text: (!text.is_empty()).then_some(text), ..Thought::default() };
     if let Some(value) = shape::present(item, "encrypted_content") {
         let sealed = shape::text(value, path, "encrypted_content")?;
-        match is_marked(sealed).then(|| unmark(sealed)).flatten() {
+        match unmark(sealed) {
             None => noted.note(path, "encrypted_content"),
-            Some(own) => match (own.strip_prefix(SIGNATURE), own.strip_prefix(REDACTED)) {
-                (Some(signature), _) => thought.signature = Some(signature.to_owned()),
-                (None, Some(data)) => thought.redacted = Some(data.to_owned()),
-                (None, None) => {}
-            },
+            Some(own) => thought = Thought { text: thought.text, ..own },
         }
     }
     Ok((thought != Thought::default()).then_some(thought))
@@ -65,11 +55,11 @@ fn texts(item: &JsonObject, path: &str, key: &str) -> Result<String, RequestErro
     Ok(read.join("\n\n"))
 }
 
-/// A reasoning item; with what only its provider can read, if `encrypts`.
-pub(super) fn item(id: &str, thought: &Thought, encrypts: bool) -> Value {
+/// A reasoning item; with what its provider wants back, if `encrypts`.
+pub(super) fn item(id: &str, thought: &Thought, origin: &Origin, encrypts: bool) -> Value {
     let summary: Vec<Value> = thought.text.iter().map(|text| json!({"type": "summary_text", "text": text})).collect();
     let mut item = json!({"type": "reasoning", "id": id, "summary": summary});
-    if encrypts && let Some(encrypted) = encrypted(thought) {
+    if encrypts && let Some(encrypted) = encrypted(thought, origin) {
         item["encrypted_content"] = Value::String(encrypted);
     }
     item
@@ -87,10 +77,12 @@ mod tests {
 
     #[test]
     fn thoughts_come_back_as_they_were() {
+        let server = Origin::of_type("vLLM");
         let of = |text: Option<&str>, signature: Option<&str>, redacted: Option<&str>| Thought {
             text: text.map(str::to_owned),
             signature: signature.map(str::to_owned),
             redacted: redacted.map(str::to_owned),
+            origin: Some(server.clone()),
         };
         for thought in [
             of(Some("Hm.\n\nWell."), Some("sig=="), None),
@@ -98,12 +90,12 @@ mod tests {
             of(None, None, Some("data")),
             of(Some("Hm."), None, None),
         ] {
-            let written = item(&item_id("a1", 0), &thought, true);
+            let written = item(&item_id("a1", 0), &thought, &server, true);
             assert!(is_foreign(written.as_object().unwrap()), "{written}");
             assert_eq!(read(&written), (Some(thought.clone()), vec![]), "{written}");
-            let short = item(&item_id("a1", 0), &thought, false);
+            let short = item(&item_id("a1", 0), &thought, &server, false);
             assert_eq!(short.get("encrypted_content"), None);
-            assert_eq!(read(&short).0, thought.text.map(|text| of(Some(&text), None, None)));
+            assert_eq!(read(&short).0, thought.text.map(|text| Thought { text: Some(text), ..Thought::default() }));
         }
     }
 

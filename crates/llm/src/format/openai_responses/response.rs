@@ -33,7 +33,7 @@ pub fn encode(response: &ChatResponse, answer: &Answer) -> Value {
             Part::Thinking(thought) => {
                 end_message(&mut message, &mut items, answer);
                 let id = reasoning::item_id(&answer.id, items.len());
-                items.push(reasoning::item(&id, thought, settings.encrypts()));
+                items.push(reasoning::item(&id, thought, &answer.origin, settings.encrypts()));
             }
             Part::ToolCall(call) => {
                 end_message(&mut message, &mut items, answer);

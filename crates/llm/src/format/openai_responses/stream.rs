@@ -322,7 +322,7 @@ impl Encoder {
 
     fn begin_thought(&mut self, out: &mut Vec<u8>) -> (usize, String) {
         let id = reasoning::item_id(&self.answer.id, self.items.len());
-        let at = self.add(&reasoning::item(&id, &Thought::default(), false), out);
+        let at = self.add(&reasoning::item(&id, &Thought::default(), &self.answer.origin, false), out);
         (at, id)
     }
 
@@ -368,7 +368,7 @@ impl Encoder {
             self.summary(("response.reasoning_summary_text.done", at, id), ("text", json!(text)), out);
             self.summary(("response.reasoning_summary_part.done", at, id), ("part", summary_part(text)), out);
         }
-        let item = reasoning::item(id, thought, self.settings.encrypts());
+        let item = reasoning::item(id, thought, &self.answer.origin, self.settings.encrypts());
         self.done(at, item, out);
     }
 

@@ -63,11 +63,12 @@ pub fn encode(request: &ChatRequest, target: &Target<'_>, most: Option<u64>) -> 
         thinking.config = None;
         leave_out(&mut left_out, "thinking");
     }
-    let mut turns = turns::of(&request.messages, thinking.on() || takes.always_thinks)?;
+    let origin = target.origin();
+    let mut turns = turns::of(&request.messages, (thinking.on() || takes.always_thinks).then_some(&origin))?;
     if matches!(thinking.config, Some(Config::Budget(_))) && turns::lacks_thinking(&turns.turns) {
         thinking.config = None;
         leave_out(&mut left_out, "thinking");
-        turns = turns::of(&request.messages, false)?;
+        turns = turns::of(&request.messages, None)?;
     }
     if !takes.prefill && turns.turns.last().is_some_and(|turn| turn.role == Role::Assistant) {
         return Err(unsupported("a conversation that ends with the assistant's turn"));

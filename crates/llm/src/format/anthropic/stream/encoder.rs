@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use crate::Answer;
 use crate::chat::mark::mark;
-use crate::chat::{ChatEvent, Finish, StreamError};
+use crate::chat::{ChatEvent, Finish, StreamError, Thought};
 use crate::format::anthropic::response::{call_id, message_id, picture, stop_reason};
 use crate::format::anthropic::usage;
 use crate::framing::sse;
@@ -148,7 +148,7 @@ impl Encoder {
                 self.calls = true;
                 let call = WaitingPiece::Call {
                     index: *index,
-                    id: call_id(id, signature.as_deref()),
+                    id: call_id(id, signature.as_deref(), &self.answer.origin),
                     name: name.clone(),
                     arguments: String::new(),
                 };
@@ -249,7 +249,9 @@ impl Encoder {
                 }
             }
             BlockPiece::Redacted(data) => {
-                self.begin(&json!({"type": "redacted_thinking", "data": mark(Some(data))}), out);
+                let thought = Thought { redacted: Some(data.clone()), ..Thought::default() };
+                let data = mark(&self.answer.origin, &thought);
+                self.begin(&json!({"type": "redacted_thinking", "data": data}), out);
                 self.stop_last(out);
             }
         }
@@ -285,7 +287,9 @@ impl Encoder {
     /// Ends the thinking with the mark, which shows later that the thought is not Anthropic's.
     fn sign(&mut self, signature: Option<&str>, out: &mut Vec<u8>) {
         self.open = None;
-        self.delta(&json!({"type": "signature_delta", "signature": mark(signature)}), out);
+        let thought = Thought { signature: signature.map(str::to_owned), ..Thought::default() };
+        let signature = mark(&self.answer.origin, &thought);
+        self.delta(&json!({"type": "signature_delta", "signature": signature}), out);
         self.stop_last(out);
     }
 

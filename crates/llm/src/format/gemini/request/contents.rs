@@ -5,7 +5,8 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use serde_json::{Map, Value};
 
 use crate::RequestError;
-use crate::chat::mark::{is_marked, unmark};
+use crate::chat::mark::is_marked;
+use crate::chat::origin::Origin;
 use crate::chat::{ChatRequest, Media, MediaSource, Message, Part, Role, Thought, ToolCall, ToolResult};
 use crate::format::gemini::reader::{FieldReader, invalid, wrong};
 
@@ -39,7 +40,11 @@ pub(super) fn decode(reader: &mut FieldReader<'_>, request: &mut ChatRequest) ->
             }
         }
         content.rest(&mut request.fields);
-        request.messages.push(Message { role, parts });
+        match request.messages.last_mut().filter(|last| last.role == role && role == Role::Assistant) {
+            // Google's SDK returns a streamed answer as a turn for each chunk.
+            Some(last) => parts.into_iter().for_each(|part| push(part, &mut last.parts)),
+            None => request.messages.push(Message { role, parts }),
+        }
     }
     Ok(())
 }
@@ -48,9 +53,9 @@ pub(super) fn decode(reader: &mut FieldReader<'_>, request: &mut ChatRequest) ->
 fn push(part: Part, parts: &mut Vec<Part>) {
     match (parts.last_mut(), part) {
         (
-            Some(Part::Thinking(Thought { text: Some(text), signature: signature @ None, .. })),
-            Part::Thinking(Thought { text: Some(more), signature: last, .. }),
-        ) => {
+            Some(Part::Thinking(Thought { text: Some(text), signature: signature @ None, origin, .. })),
+            Part::Thinking(Thought { text: Some(more), signature: last, origin: last_origin, .. }),
+        ) if *origin == last_origin => {
             text.push_str(&more);
             *signature = last;
         }
@@ -86,10 +91,7 @@ fn read_part(
     let thought = part.boolean("thought")? == Some(true);
     let read = if let Some(text) = part.string("text")? {
         if thought {
-            // Only a marked signature is useful: this request goes to another dialect, and only Gemini can verify its
-            // own signatures.
-            let signature = signature.filter(|signature| is_marked(signature)).and_then(|marked| unmark(&marked));
-            Some(Part::Thinking(Thought { text: Some(text.to_owned()), signature, redacted: None }))
+            Some(Part::Thinking(Thought::returned(text.to_owned(), signature.as_deref(), &Origin::GEMINI)))
         } else {
             if signature.is_some() {
                 part.report("thoughtSignature", fields);
@@ -97,7 +99,8 @@ fn read_part(
             Some(Part::Text(text.to_owned()))
         }
     } else if let Some(call) = part.object("functionCall")? {
-        let signature = signature.and_then(|signature| unmark(&signature));
+        // A marked call is another provider's.
+        let signature = signature.filter(|signature| !is_marked(signature));
         Some(Part::ToolCall(calls.read_call(call, signature, fields)?))
     } else if let Some(response) = part.object("functionResponse")? {
         Some(Part::ToolResult(calls.read_result(response, fields)?))

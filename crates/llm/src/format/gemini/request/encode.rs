@@ -5,11 +5,12 @@ use std::collections::HashMap;
 use serde_json::{Map, Value, json};
 
 use super::thinking::{self, ModelGeneration};
+use crate::chat::origin::Origin;
 use crate::chat::{
     ChatRequest, JsonObject, Media, MediaSource, Message, OutputFormat, Part, Role, Tool, ToolCall, ToolChoice,
     ToolResult, object,
 };
-use crate::format::gemini::parts;
+use crate::format::gemini::parts::{self, OwnParts};
 use crate::provider::Target;
 use crate::{Dialect, EncodedRequest, RequestError};
 
@@ -159,20 +160,20 @@ fn contents(
         .collect();
     let mut turns: Vec<WrittenTurn> = Vec::new();
     for (at, message) in request.messages.iter().enumerate() {
-        // Thoughts may be returned only in Gemini's own turns: it refuses other signatures, and does not need the
-        // thoughts. A signed call shows that the turn is Gemini's.
-        let own = message.parts.iter().any(|part| matches!(part, Part::ToolCall(call) if call.signature.is_some()));
         let mut first_call = true;
+        let mut own = OwnParts::default();
         for part in &message.parts {
             let results = matches!(part, Part::ToolResult(_));
             let mut parts = Vec::new();
             match part {
                 Part::Text(text) | Part::Refusal(text) if text.is_empty() => {}
-                Part::Text(text) | Part::Refusal(text) => parts.push(json!({"text": text})),
+                Part::Text(text) | Part::Refusal(text) => parts.push(own.text(text)),
                 Part::Media(media) => parts.push(media_part(media, left_out)?),
                 Part::Thinking(thought) => {
-                    if own && thought.signature.is_some() {
-                        parts.extend(parts::encode_thought(thought));
+                    if thought.origin.as_ref() == Some(&Origin::GEMINI) {
+                        parts.extend(own.thought(thought));
+                    } else if !left_out.iter().any(|name| name == "thinking") {
+                        left_out.push("thinking".to_owned());
                     }
                 }
                 Part::ToolCall(call) => {
@@ -183,6 +184,7 @@ fn contents(
             }
             add(&mut turns, message, results, parts);
         }
+        add(&mut turns, message, false, own.rest().into_iter().collect());
     }
     let turns: Vec<Value> = turns
         .into_iter()

@@ -2,6 +2,7 @@ use serde_json::{Value, json};
 
 use super::decode;
 use crate::chat::mark::mark;
+use crate::chat::origin::Origin;
 use crate::chat::{
     ChatRequest, Effort, JsonObject, Media, MediaSource, Message, OutputFormat, Part, Role, Thinking, Thought, Tool,
     ToolCall, ToolChoice, ToolResult,
@@ -54,6 +55,10 @@ fn model(parts: Vec<Part>) -> Message {
     Message { role: Role::Assistant, parts }
 }
 
+fn signed(signature: &str) -> Thought {
+    Thought { signature: Some(signature.to_owned()), ..Thought::default() }
+}
+
 #[test]
 fn reads_turns() {
     let body = with(json!({
@@ -61,8 +66,8 @@ fn reads_turns() {
         "contents": [
             {"parts": [{"text": "look"}, {"inline_data": {"mime_type": "image/png", "data": "_-8"}}]},
             {"role": "model", "parts": [
-                {"text": "h", "thought": true, "thoughtSignature": mark(None)},
-                {"text": "m", "thought": true, "thoughtSignature": mark(Some("t"))},
+                {"text": "h", "thought": true, "thoughtSignature": mark(&Origin::CLAUDE, &Thought::default())},
+                {"text": "m", "thought": true, "thoughtSignature": mark(&Origin::CLAUDE, &signed("t"))},
                 {"text": "ours", "thought": true, "thoughtSignature": "of use to Gemini alone"},
                 {"functionCall": {"name": "f", "args": {"n": 1}}, "thought_signature": "s"},
                 {"functionCall": {"id": "call_1", "name": "f"}},
@@ -83,12 +88,12 @@ fn reads_turns() {
         [
             user(vec![text("look"), picture(Some("image/png"), MediaSource::Base64("/+8=".to_owned()))]),
             model(vec![
+                Part::Thinking(Thought { text: Some("hm".to_owned()), origin: Some(Origin::CLAUDE), ..signed("t") }),
                 Part::Thinking(Thought {
-                    text: Some("hm".to_owned()),
-                    signature: Some("t".to_owned()),
-                    redacted: None
+                    text: Some("ours".to_owned()),
+                    origin: Some(Origin::GEMINI),
+                    ..signed("of use to Gemini alone")
                 }),
-                Part::Thinking(Thought { text: Some("ours".to_owned()), ..Thought::default() }),
                 call("call_0", "f", r#"{"n":1}"#, Some("s")),
                 call("call_1", "f", "{}", None),
                 call("call_2", "f", "{}", None),
@@ -255,8 +260,8 @@ fn refuses_fields_of_the_wrong_shape() {
 
 #[test]
 fn encodes_turns() {
-    let thought = |signature: &str| {
-        Part::Thinking(Thought { text: Some("hm".to_owned()), signature: Some(signature.to_owned()), redacted: None })
+    let thought = |signature: &str, origin: Origin| {
+        Part::Thinking(Thought { text: Some("hm".to_owned()), origin: Some(origin), ..signed(signature) })
     };
     let request = ChatRequest {
         system: vec!["be".to_owned(), String::new(), "brief".to_owned()],
@@ -264,7 +269,7 @@ fn encodes_turns() {
             user(vec![text("look"), picture(None, MediaSource::Url("https://example.com/a.JPG?x=1".to_owned()))]),
             // Another provider's turn: its thought is omitted, its first call gets the replacement signature.
             model(vec![
-                thought("anthropic's"),
+                thought("anthropic's", Origin::CLAUDE),
                 text(""),
                 call("a", "f", "{\"n\":1.0}", None),
                 call("b", "g", "", None),
@@ -283,7 +288,7 @@ fn encodes_turns() {
                 text("go on"),
             ]),
             // Gemini's own.
-            model(vec![thought("gemini's"), call("c", "f", "{}", Some("s"))]),
+            model(vec![thought("gemini's", Origin::GEMINI), call("c", "f", "{}", Some("s"))]),
             user(vec![result("c", "f", vec![text("broken")], true)]),
         ],
         ..ChatRequest::default()

@@ -1,5 +1,5 @@
 use super::*;
-use crate::chat::mark::{mark, unmark};
+use crate::chat::mark::mark;
 use crate::chat::{Media, MediaSource, ToolCall};
 use crate::usage::Usage;
 
@@ -17,7 +17,11 @@ fn call(id: &str, name: &str, arguments: &str, signature: Option<&str>) -> Part 
 }
 
 fn thinking(text: &str, signature: Option<&str>) -> Part {
-    Part::Thinking(Thought { text: Some(text.to_owned()), signature: signature.map(str::to_owned), redacted: None })
+    Part::Thinking(Thought {
+        text: Some(text.to_owned()),
+        signature: signature.map(str::to_owned),
+        ..Thought::default()
+    })
 }
 
 fn candidate(parts: Value, reason: &str) -> Value {
@@ -48,7 +52,7 @@ fn reads_answers() {
                 json!([{"text": "hm", "thought": true}, {"text": "a", "thoughtSignature": "sig"}, {"text": "", "thoughtSignature": "other"}]),
                 "STOP",
             ),
-            vec![thinking("hm", Some("sig")), text("a")],
+            vec![thinking("hm", Some("text:sig")), text("a")],
             Finish::Stop,
         ),
         (
@@ -93,12 +97,8 @@ fn reads_answers() {
     for (name, body, parts, finish) in cases {
         let response = decode(&body).unwrap();
         assert_eq!((response.parts.clone(), response.finish), (parts, Some(finish)), "{name}");
-        let mut again = decode(&encode(&response, &Answer::default())).unwrap();
-        for part in &mut again.parts {
-            if let Part::Thinking(thought) = part {
-                thought.signature = thought.signature.as_deref().and_then(unmark);
-            }
-        }
+        let own = Answer { origin: Origin::OWN, ..Answer::default() };
+        let again = decode(&encode(&response, &own)).unwrap();
         assert_eq!(again, response, "{name}, encoded again");
     }
 }
@@ -142,13 +142,18 @@ fn encodes_the_strict_schema() {
         stop_sequence: None,
         usage: Usage { input: Some(3), cached_input: Some(1), output: Some(5), reasoning: Some(2), ..Usage::default() },
     };
-    let answer = Answer { id: "fallback".to_owned(), model: "gemini-x".to_owned(), ..Answer::default() };
+    let answer =
+        Answer { id: "fallback".to_owned(), model: "gemini-x".to_owned(), origin: Origin::CLAUDE, ..Answer::default() };
+    let marked = |thought: Thought| mark(&Origin::CLAUDE, &thought);
+    let signature = marked(Thought { signature: Some("t".to_owned()), ..Thought::default() });
+    let redacted = marked(Thought { redacted: Some("secret".to_owned()), ..Thought::default() });
     assert_eq!(
         encode(&response, &answer),
         json!({
             "candidates": [{
                 "content": {"role": "model", "parts": [
-                    {"text": "hm", "thought": true, "thoughtSignature": mark(Some("t"))},
+                    {"text": "hm", "thought": true, "thoughtSignature": signature},
+                    {"text": "", "thought": true, "thoughtSignature": redacted},
                     {"text": "a"},
                     {"functionCall": {"id": "c", "name": "f", "args": {"x": 1}}, "thoughtSignature": "s"},
                 ]},

@@ -1,6 +1,11 @@
 use super::*;
 use crate::chat::mark::mark;
 
+/// A signature for a caller, of an answer whose origin is not known.
+fn marked(signature: Option<&str>) -> String {
+    mark(&Origin::UNKNOWN, &Thought { signature: signature.map(str::to_owned), ..Thought::default() })
+}
+
 fn decode(chunks: &[Value]) -> Result<Vec<ChatEvent>, Malformed> {
     let (mut decoder, mut out) = (Decoder::default(), Vec::new());
     for chunk in chunks {
@@ -82,7 +87,7 @@ fn reads_streams() {
                 vec![
                     start(),
                     ChatEvent::Thinking("hm".to_owned()),
-                    ChatEvent::ThinkingSignature("s".to_owned()),
+                    ChatEvent::ThinkingSignature("text:s".to_owned()),
                     say("a"),
                     counted(),
                 ],
@@ -191,8 +196,8 @@ fn writes_whole_calls_and_the_end_last() {
     assert_eq!(
         objects(&bytes),
         vec![
-            content(json!([{"text": "hm", "thought": true, "thoughtSignature": mark(None)}])),
-            content(json!([{"text": "", "thought": true, "thoughtSignature": mark(Some("t"))}])),
+            content(json!([{"text": "hm", "thought": true, "thoughtSignature": marked(None)}])),
+            content(json!([{"text": "", "thought": true, "thoughtSignature": marked(Some("t"))}])),
             content(json!([{"text": "a"}])),
             content(json!([
                 {"functionCall": {"id": "x", "name": "f", "args": {"n": 1}}, "thoughtSignature": "s"},
@@ -213,7 +218,7 @@ fn decodes_what_it_encoded() {
     let events = decode(&objects(&bytes)).unwrap();
     let calls = [call(0, "x", "f", r#"{"n":1}"#, Some("s")), call(1, "y", "g", "{}", None)].concat();
     let expected = [
-        vec![start(), ChatEvent::Thinking("hm".to_owned()), ChatEvent::ThinkingSignature(mark(None)), say("a")],
+        vec![start(), ChatEvent::Thinking("hm".to_owned()), ChatEvent::ThinkingSignature(marked(None)), say("a")],
         calls,
         vec![counted()],
         finish(Finish::ToolCalls).into(),

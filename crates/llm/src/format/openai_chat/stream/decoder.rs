@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use crate::chat::signature::unpack;
 use crate::chat::{ChatEvent, Finish, JsonObject, Part};
+use crate::format::openai_chat::thoughts::ThoughtForm;
 use crate::format::openai_chat::{answer, finish, tools, usage};
 use crate::framing;
 use crate::usage::Usage;
@@ -24,6 +24,8 @@ pub struct Decoder {
     ended: bool,
     usage: Usage,
     calls: Vec<CallInProgress>,
+    /// The form of the thinking that goes on.
+    thinking: Option<ThoughtForm>,
 }
 
 /// A tool call in progress. It is passed on when its name is known.
@@ -114,17 +116,26 @@ impl Decoder {
         let delta = delta.or_else(|| choice.get("message").and_then(Value::as_object).filter(|_| !self.content_seen));
         if let Some(delta) = delta {
             for part in answer::parts(delta) {
+                if let Part::Thinking(thought) = part {
+                    let form = answer::thought(delta).map_or(ThoughtForm::Parts, |(_, form)| form);
+                    ThoughtForm::add(&mut self.thinking, form);
+                    let text = thought.text.filter(|text| !text.is_empty());
+                    self.content_seen |= text.is_some();
+                    out.extend(text.map(ChatEvent::Thinking));
+                    continue;
+                }
                 self.content_seen = true;
+                self.end_thinking(out);
                 out.extend(match part {
                     Part::Text(text) => Some(ChatEvent::Text(text)),
                     Part::Refusal(text) => Some(ChatEvent::Refusal(text)),
-                    Part::Thinking(thought) => thought.text.map(ChatEvent::Thinking),
                     Part::Media(media) => Some(ChatEvent::Media(media)),
-                    Part::ToolCall(_) | Part::ToolResult(_) => None,
+                    Part::Thinking(_) | Part::ToolCall(_) | Part::ToolResult(_) => None,
                 });
             }
             for call in delta.get("tool_calls").and_then(Value::as_array).into_iter().flatten() {
                 self.content_seen = true;
+                self.end_thinking(out);
                 self.tool_delta(call, out);
             }
         }
@@ -138,6 +149,12 @@ impl Decoder {
             }
             reason => self.finish(reason, out),
         }
+    }
+
+    /// Passes on the form of the thinking before other content.
+    fn end_thinking(&mut self, out: &mut Vec<ChatEvent>) {
+        let note = self.thinking.take().and_then(|form| form.note());
+        out.extend(note.map(ChatEvent::ThinkingSignature));
     }
 
     fn tool_delta(&mut self, delta: &Value, out: &mut Vec<ChatEvent>) {
@@ -165,9 +182,8 @@ impl Decoder {
         }
         if !call.begun {
             call.begun = true;
-            let (id, packed) = unpack(&call.id);
-            let id = if id.is_empty() { format!("call_{at}") } else { id };
-            let signature = call.signature.take().or(packed);
+            let id = if call.id.is_empty() { format!("call_{at}") } else { call.id.clone() };
+            let signature = call.signature.take();
             out.push(ChatEvent::ToolCall { index: at, id, name: call.name.clone(), signature });
         }
         let fragment = std::mem::take(&mut call.waiting) + &arguments;
@@ -205,6 +221,7 @@ impl Decoder {
             return Err(malformed(&format!("tool call {at} has no function name")));
         }
         self.finished = true;
+        self.end_thinking(out);
         let reason: Finish = finish::read(reason, !self.calls.is_empty());
         out.push(ChatEvent::Finish { reason, stop_sequence: None });
         Ok(())

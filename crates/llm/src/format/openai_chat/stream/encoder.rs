@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::Answer;
+use crate::chat::pending::PendingThoughts;
 use crate::chat::{ChatEvent, Finish, JsonObject, StreamError};
 use crate::format::openai_chat::{answer, finish, usage};
 use crate::framing::sse;
@@ -25,13 +26,16 @@ pub struct Encoder {
     usage: Usage,
     /// The calls that were started, and whether each has arguments.
     calls: BTreeMap<usize, bool>,
+    /// OpenAI's schema has no field for a signed thought: the next call's id carries it.
+    pending: PendingThoughts,
 }
 
 impl Encoder {
     #[must_use]
     pub fn new(answer: Answer) -> Self {
         let (calls, usage) = (BTreeMap::new(), Usage::default());
-        Encoder { answer, started: false, finished: false, ended: false, usage, calls }
+        let pending = PendingThoughts::new(answer.origin.clone());
+        Encoder { answer, started: false, finished: false, ended: false, usage, calls, pending }
     }
 
     /// Writes an event.
@@ -39,6 +43,7 @@ impl Encoder {
         if self.ended {
             return;
         }
+        self.pending.event(event);
         match event {
             ChatEvent::Start { id, model } => self.start(id.as_deref(), model.as_deref(), out),
             ChatEvent::Text(text) => self.delta("content", json!(text), out),
@@ -53,7 +58,8 @@ impl Encoder {
                 self.calls.insert(*index, false);
                 let mut call = JsonObject::new();
                 call.insert("index".into(), json!(index));
-                call.extend(answer::encode_call(id, name, "", signature.as_deref()));
+                let carried = self.pending.take(signature.clone());
+                call.extend(answer::encode_call(id, name, "", &carried, &self.answer.origin));
                 self.delta("tool_calls", json!([call]), out);
             }
             ChatEvent::ToolArguments { index, fragment } => self.arguments(*index, fragment, out),
@@ -64,7 +70,6 @@ impl Encoder {
                 sse::write(None, &error_body(error), out);
             }
             ChatEvent::End => self.end(out),
-            // OpenAI's clients have no field for data that only the thought's own provider can read.
             ChatEvent::ThinkingSignature(_) | ChatEvent::RedactedThinking(_) => {}
         }
     }
