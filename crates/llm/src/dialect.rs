@@ -29,7 +29,8 @@ pub enum Dialect {
 
 impl Dialect {
     /// All of them, in the order in which documents list them.
-    pub const ALL: [Dialect; 5] = [Dialect::OpenAi, Dialect::Anthropic, Dialect::Gemini, Dialect::Bedrock, Dialect::Cohere];
+    pub const ALL: [Dialect; 5] =
+        [Dialect::OpenAi, Dialect::Anthropic, Dialect::Gemini, Dialect::Bedrock, Dialect::Cohere];
 
     /// The name in records, metrics and messages.
     #[must_use]
@@ -85,7 +86,8 @@ pub enum Format {
 
 impl Format {
     /// All of them, in the order in which documents list them.
-    pub const ALL: [Format; 5] = [Format::OpenAiChat, Format::Anthropic, Format::Gemini, Format::Bedrock, Format::Cohere];
+    pub const ALL: [Format; 5] =
+        [Format::OpenAiChat, Format::Anthropic, Format::Gemini, Format::Bedrock, Format::Cohere];
 
     /// The API with this format, whose name messages use.
     #[must_use]

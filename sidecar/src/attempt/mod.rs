@@ -107,7 +107,8 @@ pub async fn attempt(
         if completion.context.is_gone() {
             return Ok(completion.client_closed());
         }
-        let target = served.backends[route.provider].target(&candidate.upstream_model);
+        let caller = completion.context.dialect;
+        let target = served.backends[route.provider].target(caller, &candidate.upstream_model);
         if let Some(tokens) = token_count::estimate(&completion.context, &target) {
             return Ok(token_count::respond(completion, candidate, tokens));
         }

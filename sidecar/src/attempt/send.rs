@@ -292,7 +292,7 @@ async fn send(
         conversion: prepared.conversion,
         provider: Arc::clone(&candidate.name),
         model: Arc::clone(&candidate.model),
-        origin: backend.target(&candidate.upstream_model).origin(),
+        origin: target.origin(),
         requests_usage: prepared.requests_usage,
         stay,
         health: Arc::clone(backend.health(credential)),

@@ -26,7 +26,7 @@ const fn at(name: &'static str, endpoint: &'static str) -> BifrostProvider {
     BifrostProvider { name, kind: "OpenAICompatible", endpoint: Some(endpoint), version: Version::V1 }
 }
 
-const KNOWN: [BifrostProvider; 20] = [
+const KNOWN: [BifrostProvider; 21] = [
     known("openai", "OpenAI"),
     known("anthropic", "Anthropic"),
     whole("gemini", "Gemini"),

@@ -124,7 +124,7 @@ mod tests {
             let name = match dialect {
                 Dialect::Anthropic => "error",
                 Dialect::Bedrock => "validationException",
-                Dialect::OpenAi | Dialect::Gemini => "",
+                Dialect::OpenAi | Dialect::Gemini | Dialect::Cohere => "",
             };
             // Cohere's clients know no event for errors, but the last one of an answer may have one.
             if dialect == Dialect::Cohere {

@@ -10,7 +10,7 @@ use crate::Dialect::{Anthropic, Bedrock, Cohere, Gemini, OpenAi};
 use crate::path;
 
 /// Prefixes under which other gateways serve the same paths, and the dialect of each.
-const PREFIXES: [(&str, Option<Dialect>); 7] = [
+const PREFIXES: [(&str, Option<Dialect>); 8] = [
     ("openai", Some(OpenAi)),
     ("anthropic", Some(Anthropic)),
     ("genai", Some(Gemini)),

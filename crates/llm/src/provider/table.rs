@@ -1,6 +1,9 @@
 //! The provider types, one row each.
 
-use super::api::{ANTHROPIC, AZURE_DEPLOYMENTS, BEDROCK, BEDROCK_CLAUDE, COHERE, GEMINI, OPENAI, PERPLEXITY, VERTEX_CLAUDE, VERTEX_GEMINI};
+use super::api::{
+    ANTHROPIC, AZURE_DEPLOYMENTS, BEDROCK, BEDROCK_CLAUDE, COHERE, GEMINI, OPENAI, PERPLEXITY, VERTEX_CLAUDE,
+    VERTEX_GEMINI,
+};
 use super::{Auth, ProviderType, Quirks};
 
 const fn openai_like(

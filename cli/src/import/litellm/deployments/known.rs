@@ -32,7 +32,7 @@ const fn own(name: &'static str, kind: &'static str, version: Version) -> LiteLl
     LiteLlmProvider { name, kind, endpoint: None, version, variable: None }
 }
 
-const KNOWN: [LiteLlmProvider; 30] = [
+const KNOWN: [LiteLlmProvider; 32] = [
     known("openai", "OpenAI", Version::Whole, "OPENAI_API_KEY"),
     known("text-completion-openai", "OpenAI", Version::Whole, "OPENAI_API_KEY"),
     known("anthropic", "Anthropic", Version::V1, "ANTHROPIC_API_KEY"),

@@ -4,23 +4,28 @@ use serde_json::Value;
 
 use super::tool_id;
 use crate::chat::JsonObject;
-use crate::chat::mark::is_marked;
-use crate::format::marks::{Marks, unpack_at};
+use crate::chat::mark::{is_marked, unmark};
+use crate::format::marks::{Marks, none, unpack_at};
 use crate::provider::Target;
 
-pub(crate) const MARKS: Marks = Marks { turns: "\"messages\"", budget_needs_thinking: false };
+pub(crate) const MARKS: Marks = Marks { turns: "\"messages\"", budget_needs_thinking: false, holds_foreign: none };
 
 /// Whether a message changed; `None` if nothing is left of it.
-pub(crate) fn strip(message: &mut JsonObject, _target: &Target<'_>) -> Option<bool> {
+pub(crate) fn strip(message: &mut JsonObject, target: &Target<'_>) -> Option<bool> {
     let Some(blocks) = message.get_mut("content").and_then(Value::as_array_mut) else { return Some(false) };
-    let before = blocks.len();
-    blocks.retain(|block| {
-        let thought = block.get("reasoningContent");
-        let places = ["/reasoningText/signature", "/redactedContent"];
-        let signature = thought.and_then(|thought| places.iter().find_map(|place| thought.pointer(place)));
-        !signature.and_then(Value::as_str).is_some_and(is_marked)
+    let origin = target.origin();
+    let mut changed = false;
+    blocks.retain_mut(|block| {
+        let Some(signature) = marked(block) else { return true };
+        changed = true;
+        // Claude's signatures are valid at each provider that has Claude.
+        let own = unmark(signature).filter(|thought| thought.origin.as_ref() == Some(&origin));
+        match own.and_then(|thought| thought.redacted.or(thought.signature)) {
+            Some(own) => *signature = own,
+            None => return false,
+        }
+        true
     });
-    let mut changed = blocks.len() < before;
     if changed && blocks.is_empty() {
         return None;
     }
@@ -32,4 +37,15 @@ pub(crate) fn strip(message: &mut JsonObject, _target: &Target<'_>) -> Option<bo
         }
     }
     Some(changed)
+}
+
+/// The signature or the redacted data of a thought that the gateway marked.
+fn marked(block: &mut Value) -> Option<&mut String> {
+    let place = ["/reasoningContent/reasoningText/signature", "/reasoningContent/redactedContent"]
+        .into_iter()
+        .find(|place| block.pointer(place).and_then(Value::as_str).is_some_and(is_marked))?;
+    match block.pointer_mut(place) {
+        Some(Value::String(signature)) => Some(signature),
+        _ => None,
+    }
 }

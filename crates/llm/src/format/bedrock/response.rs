@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use super::{finish, tool_id, usage};
 use crate::chat::mark::mark;
-use crate::chat::signature::pack;
+use crate::chat::origin::Origin;
+use crate::chat::signature::{Carried, pack_all};
 use crate::chat::{ChatResponse, Finish, Media, MediaSource, Part, Thought, ToolCall, object};
 use crate::format::anthropic::response::{input, picture};
 use crate::format::bedrock::media::picture_type;
@@ -70,6 +71,7 @@ fn decode_block(block: &Value) -> Result<Option<Part>, String> {
             text: said.and_then(|said| text(said, "text")),
             signature,
             redacted: text(thought, "redactedContent"),
+            ..Thought::default()
         };
         return Ok((thought != Thought::default()).then_some(Part::Thinking(thought)));
     }
@@ -103,7 +105,7 @@ fn decode_block(block: &Value) -> Result<Option<Part>, String> {
 /// - Thinking is marked as another provider's ([`crate::chat::mark`]).
 #[must_use]
 pub fn encode(response: &ChatResponse, answer: &Answer) -> Value {
-    let content: Vec<Value> = response.parts.iter().filter_map(encode_part).collect();
+    let content: Vec<Value> = response.parts.iter().filter_map(|part| encode_part(part, &answer.origin)).collect();
     let calls = response.parts.iter().any(|part| matches!(part, Part::ToolCall(_)));
     let refused = response.parts.iter().any(|part| matches!(part, Part::Refusal(_)));
     object([
@@ -123,8 +125,12 @@ pub(super) fn stop_reason(finish: Finish, calls: bool, refused: bool) -> &'stati
 
 /// The id of a call for a caller. It is valid for AWS itself, because the caller's next request may go there byte for
 /// byte.
-pub(super) fn call_id(id: &str, signature: Option<&str>) -> String {
-    pack(&tool_id::fit(id), signature)
+pub(super) fn call_id(id: &str, signature: Option<&str>, origin: &Origin) -> String {
+    if *origin == Origin::OWN {
+        return id.to_owned();
+    }
+    let carried = Carried { signature: signature.map(str::to_owned), ..Carried::default() };
+    pack_all(&tool_id::fit(id), id, &carried)
 }
 
 /// The format of a picture that AWS has a word for, and its bytes in Base64.
@@ -140,7 +146,7 @@ pub(super) fn picture_block(media: &Media) -> Option<(&'static str, &str)> {
     Some((format, data))
 }
 
-fn encode_part(part: &Part) -> Option<Value> {
+fn encode_part(part: &Part, origin: &Origin) -> Option<Value> {
     Some(match part {
         Part::Text(text) | Part::Refusal(text) if text.is_empty() => return None,
         Part::Text(text) | Part::Refusal(text) => json!({"text": text}),
@@ -150,18 +156,18 @@ fn encode_part(part: &Part) -> Option<Value> {
         },
         Part::ToolCall(call) => {
             let called = [
-                ("toolUseId", json!(call_id(&call.id, call.signature.as_deref()))),
+                ("toolUseId", json!(call_id(&call.id, call.signature.as_deref(), origin))),
                 ("name", json!(call.name)),
                 ("input", input(&call.arguments)),
             ];
             object([("toolUse", object(called))])
         }
-        Part::Thinking(Thought { redacted: Some(data), .. }) => {
-            json!({"reasoningContent": {"redactedContent": mark(Some(data))}})
+        Part::Thinking(thought) if thought.redacted.is_some() => {
+            json!({"reasoningContent": {"redactedContent": mark(origin, thought)}})
         }
         Part::Thinking(thought) => json!({"reasoningContent": {"reasoningText": {
             "text": thought.text.as_deref().unwrap_or_default(),
-            "signature": mark(thought.signature.as_deref()),
+            "signature": mark(origin, thought),
         }}}),
         // Only callers send results.
         Part::ToolResult(_) => return None,

@@ -3,10 +3,10 @@
 use serde_json::Value;
 
 use crate::chat::JsonObject;
-use crate::format::marks::{Marks, unpack_at};
+use crate::format::marks::{Marks, none, unpack_at};
 use crate::provider::Target;
 
-pub(crate) const MARKS: Marks = Marks { turns: "\"messages\"", budget_needs_thinking: false };
+pub(crate) const MARKS: Marks = Marks { turns: "\"messages\"", budget_needs_thinking: false, holds_foreign: none };
 
 /// Whether a message changed; `None` if nothing is left of it. Thoughts stay: Cohere does not sign its own.
 pub(crate) fn strip(message: &mut JsonObject, _target: &Target<'_>) -> Option<bool> {

@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 
 use super::{finish, malformed, usage};
-use crate::chat::signature::{pack, unpack};
+use crate::chat::origin::Origin;
+use crate::chat::pending::PendingThoughts;
+use crate::chat::signature::{Carried, pack_all, unpack};
 use crate::chat::{ChatResponse, Finish, JsonObject, Part, Thought, ToolCall, object};
 use crate::{Answer, Malformed};
 
@@ -75,18 +77,21 @@ fn parts(message: &JsonObject) -> Result<Vec<Part>, Malformed> {
     Ok(parts)
 }
 
-/// Encodes an answer in the schema of Cohere's SDKs. Pictures and signatures of thoughts are omitted.
+/// Encodes an answer in the schema of Cohere's SDKs. Pictures are omitted.
 #[must_use]
 pub fn encode(response: &ChatResponse, answer: &Answer) -> Value {
     let (mut content, mut calls) = (Vec::new(), Vec::new());
+    let mut pending = PendingThoughts::new(answer.origin.clone());
     for part in &response.parts {
         match part {
             Part::Text(text) | Part::Refusal(text) => content.push(json!({"type": "text", "text": text})),
             Part::Thinking(thought) => {
+                pending.thought(thought);
                 content.extend(thought.text.as_ref().map(|text| json!({"type": "thinking", "thinking": text})));
             }
             Part::ToolCall(call) => {
-                calls.push(encode_call(&call.id, &call.name, &call.arguments, call.signature.as_deref()));
+                let carried = pending.take(call.signature.clone());
+                calls.push(encode_call(&call.id, &call.name, &call.arguments, &carried, &answer.origin));
             }
             Part::Media(_) | Part::ToolResult(_) => {}
         }
@@ -111,10 +116,14 @@ pub fn encode(response: &ChatResponse, answer: &Answer) -> Value {
     Value::Object(encoded)
 }
 
-/// A call. Its signature is in its id, because Cohere's clients return nothing else of it.
-pub(super) fn encode_call(id: &str, name: &str, arguments: &str, signature: Option<&str>) -> Value {
+/// A call. Its id carries its signature and signed thoughts, because Cohere's schema has no fields for them.
+pub(super) fn encode_call(id: &str, name: &str, arguments: &str, carried: &Carried, origin: &Origin) -> Value {
+    let packed = match *origin == Origin::OWN {
+        true => id.to_owned(),
+        false => pack_all(id, id, carried),
+    };
     object([
-        ("id", json!(pack(id, signature))),
+        ("id", json!(packed)),
         ("type", json!("function")),
         ("function", json!({"name": name, "arguments": arguments})),
     ])

@@ -276,7 +276,6 @@ impl<'a> BodyWalk<'a> {
             (Region::Tools, Dialect::Gemini, 5)
             // `{"tools": [{"toolSpec": {…}}]}`
             | (Region::Tools, Dialect::Bedrock, 4)
-           
             | (Region::Tools, Dialect::OpenAi | Dialect::Anthropic | Dialect::Cohere, 3) => {
                 self.found.tools += 1;
             }

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::sources::{document, guarded, picture, search_result};
 use crate::chat::mark::unmark;
+use crate::chat::origin::Origin;
 use crate::chat::signature::unpack;
 use crate::chat::{JsonObject, Part, Thought, ToolCall, ToolResult};
 use crate::format::anthropic::shape::{self, NotedPlaces, Path, Shaped, given, text_if, text_of};
@@ -92,16 +93,18 @@ fn cited(block: &JsonObject, at: &Path<'_>, places: &mut NotedPlaces) -> Shaped<
 fn thought(block: &JsonObject, at: &Path<'_>, places: &mut NotedPlaces) -> Shaped<Part> {
     places.note_rest(block, &["reasoningText", "redactedContent"], at);
     if let Some(data) = text_if(block, "redactedContent", at)? {
-        return Ok(Part::Thinking(Thought { redacted: unmark(data), ..Thought::default() }));
+        return Ok(Part::Thinking(unmark(data).unwrap_or_else(|| Thought {
+            redacted: Some(data.to_owned()),
+            origin: Some(Origin::CLAUDE),
+            ..Thought::default()
+        })));
     }
     let at = at.key("reasoningText");
     let text = shape::object(given(block, "reasoningText").ok_or_else(|| at.invalid("is missing"))?, &at)?;
     places.note_rest(text, &["text", "signature"], &at);
-    Ok(Part::Thinking(Thought {
-        text: Some(text_of(text, "text", &at)?.to_owned()),
-        signature: text_if(text, "signature", &at)?.filter(|text| !text.is_empty()).and_then(unmark),
-        redacted: None,
-    }))
+    // Of the models there, only Claude signs its thoughts.
+    let signature = text_if(text, "signature", &at)?;
+    Ok(Part::Thinking(Thought::returned(text_of(text, "text", &at)?.to_owned(), signature, &Origin::CLAUDE)))
 }
 
 fn tool_use(block: &JsonObject, at: &Path<'_>, names: &mut CalledTools, places: &mut NotedPlaces) -> Shaped<Part> {

@@ -38,7 +38,7 @@ pub fn encode(request: &ChatRequest, target: &Target<'_>, most: Option<u64>) -> 
     if request.seed.is_some() {
         left_out.push("seed".to_owned());
     }
-    let turns = turns::of(&request.messages)?;
+    let turns = turns::of(&request.messages, &target.origin())?;
     left_out.extend(turns.left_out.iter().map(|field| (*field).to_owned()));
     let mut body = JsonObject::new();
     body.insert("messages".to_owned(), turns.into_value());

@@ -10,7 +10,8 @@ use std::collections::HashSet;
 
 use serde_json::{Value, json};
 
-use crate::chat::{Message, Part, Role, ToolCall, ToolResult, object};
+use crate::chat::origin::Origin;
+use crate::chat::{Message, Part, Role, Thought, ToolCall, ToolResult, object};
 use crate::format::anthropic::response::input;
 use crate::format::bedrock::media::{self, EncodedMedia};
 use crate::format::bedrock::tool_id;
@@ -28,15 +29,16 @@ pub(super) struct ConverseTurns {
     names: HashSet<String>,
 }
 
-/// Encodes the messages. Thoughts are omitted: no model that is called this way can check those of another one.
+/// Encodes the messages, with the signed thoughts of one origin. Those without a signature are omitted: several models
+/// there refuse them.
 ///
 /// # Errors
 /// [`RequestError::Unsupported`] for media that AWS can't read.
-pub(super) fn of(messages: &[Message]) -> Result<ConverseTurns, RequestError> {
+pub(super) fn of(messages: &[Message], origin: &Origin) -> Result<ConverseTurns, RequestError> {
     let mut encoded = ConverseTurns::default();
     for message in messages {
         for part in &message.parts {
-            if let Some(block) = encoded.block(part, message.role)? {
+            if let Some(block) = encoded.block(part, message.role, origin)? {
                 encoded.add(message.role, block);
             }
         }
@@ -53,6 +55,19 @@ pub(super) fn of(messages: &[Message]) -> Result<ConverseTurns, RequestError> {
         }
     }
     Ok(encoded)
+}
+
+/// A signed thought as a block.
+fn signed(thought: &Thought) -> Option<Value> {
+    let content = match (&thought.redacted, &thought.signature) {
+        (Some(data), _) => json!({"redactedContent": data}),
+        (None, Some(signature)) => {
+            let text = thought.text.as_deref().unwrap_or_default();
+            json!({"reasoningText": {"text": text, "signature": signature}})
+        }
+        (None, None) => return None,
+    };
+    Some(json!({"reasoningContent": content}))
 }
 
 impl ConverseTurns {
@@ -77,7 +92,7 @@ impl ConverseTurns {
         }
     }
 
-    fn block(&mut self, part: &Part, role: Role) -> Result<Option<Value>, RequestError> {
+    fn block(&mut self, part: &Part, role: Role, origin: &Origin) -> Result<Option<Value>, RequestError> {
         Ok(match part {
             Part::Text(text) | Part::Refusal(text) => (!text.trim().is_empty()).then(|| json!({"text": text})),
             Part::Media(_) if role == Role::Assistant => {
@@ -86,9 +101,12 @@ impl ConverseTurns {
             Part::Media(media) => Some(self.media(media)?),
             Part::ToolCall(call) => Some(self.call(call)?),
             Part::ToolResult(result) => Some(self.result(result)?),
-            Part::Thinking(_) => {
-                self.leave_out("thinking");
-                None
+            Part::Thinking(thought) => {
+                let block = signed(thought).filter(|_| thought.origin.as_ref() == Some(origin));
+                if block.is_none() {
+                    self.leave_out("thinking");
+                }
+                block
             }
         })
     }
@@ -112,7 +130,7 @@ impl ConverseTurns {
         for part in &result.content {
             // A result contains nothing else.
             if matches!(part, Part::Text(_) | Part::Refusal(_) | Part::Media(_)) {
-                content.extend(self.block(part, Role::User)?);
+                content.extend(self.block(part, Role::User, &Origin::UNKNOWN)?);
             }
         }
         if content.is_empty() {

@@ -43,7 +43,7 @@ fn blocks_are_decoded_in_order_and_tools_of_aws_are_skipped() {
     assert_eq!(
         response.parts,
         [
-            Part::Thinking(Thought { text: Some("hm".into()), signature: Some("sig".into()), redacted: None }),
+            Part::Thinking(Thought { text: Some("hm".into()), signature: Some("sig".into()), ..Thought::default() }),
             Part::Thinking(Thought { redacted: Some("AAAA".into()), ..Thought::default() }),
             Part::Text("It says fun.".into()),
             call("t1", "f", r#"{"a":1.0}"#),
@@ -98,10 +98,10 @@ fn foreign_answers_become_answers_of_converse() {
         json!({
             "metrics": {"latencyMs": 12},
             "output": {"message": {"role": "assistant", "content": [
-                {"reasoningContent": {"reasoningText": {"text": "hm", "signature": mark(None)}}},
+                {"reasoningContent": {"reasoningText": {"text": "hm", "signature": mark(&Origin::UNKNOWN, &Thought::default())}}},
                 {"image": {"format": "jpeg", "source": {"bytes": "AAAA"}}},
                 {"text": "![image/tiff](https://a.example/a)"},
-                {"toolUse": {"toolUseId": "call_2e1__ts_c2ln", "name": "f", "input": {"_raw": "{\"a\":"}}},
+                {"toolUse": {"toolUseId": "call_2e1__ts_eyJpZCI6ImNhbGwuMSIsInNpZyI6InNpZyJ9", "name": "f", "input": {"_raw": "{\"a\":"}}},
             ]}},
             "stopReason": "tool_use",
             "usage": {"inputTokens": 3, "outputTokens": 2, "totalTokens": 9, "cacheReadInputTokens": 4},

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::Answer;
 use crate::chat::mark::mark;
-use crate::chat::{ChatEvent, Finish, StreamError};
+use crate::chat::{ChatEvent, Finish, StreamError, Thought};
 use crate::format::anthropic::response::picture;
 use crate::format::bedrock::errors::{status, stream_exception};
 use crate::format::bedrock::response::{call_id, picture_block, stop_reason};
@@ -131,7 +131,7 @@ impl Encoder {
             },
             ChatEvent::ToolCall { index, id, name, signature } => {
                 self.calls = true;
-                let id = call_id(id, signature.as_deref());
+                let id = call_id(id, signature.as_deref(), &self.answer.origin);
                 QueuedPiece::Call { index: *index, id, name: name.clone(), arguments: String::new() }
             }
             ChatEvent::ToolArguments { index, fragment } => return self.arguments(*index, fragment, out),
@@ -217,7 +217,9 @@ impl Encoder {
             }
             Some(QueuedPiece::Redacted(data)) => {
                 self.begin(out);
-                self.delta(&json!({"reasoningContent": {"redactedContent": mark(Some(&data))}}), out);
+                let thought = Thought { redacted: Some(data), ..Thought::default() };
+                let data = mark(&self.answer.origin, &thought);
+                self.delta(&json!({"reasoningContent": {"redactedContent": data}}), out);
                 self.stop_last(out);
             }
             Some(piece @ (QueuedPiece::Thinking(_) | QueuedPiece::Signature(_))) => {
@@ -260,7 +262,9 @@ impl Encoder {
     /// Ends the thinking with the mark, which shows later that the thought is another provider's.
     fn sign(&mut self, signature: Option<&str>, out: &mut Vec<u8>) {
         self.open = None;
-        self.delta(&json!({"reasoningContent": {"signature": mark(signature)}}), out);
+        let thought = Thought { signature: signature.map(str::to_owned), ..Thought::default() };
+        let signature = mark(&self.answer.origin, &thought);
+        self.delta(&json!({"reasoningContent": {"signature": signature}}), out);
         self.stop_last(out);
     }
 

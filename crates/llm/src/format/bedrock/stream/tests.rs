@@ -3,7 +3,8 @@ use serde_json::{Value, json};
 
 use super::{Decoder, Encoder};
 use crate::chat::mark::mark;
-use crate::chat::{ChatEvent, Finish, Media, MediaSource, StreamError};
+use crate::chat::origin::Origin;
+use crate::chat::{ChatEvent, Finish, Media, MediaSource, StreamError, Thought};
 use crate::framing::aws_event_stream::{write_event, write_exception};
 use crate::framing::{self, EventReader, Framing};
 use crate::usage::Usage;
@@ -171,11 +172,11 @@ fn blocks_follow_each_other_and_only_tools_have_a_start() {
         [
             ("messageStart".to_owned(), json!({"role": "assistant"})),
             delta(0, json!({"reasoningContent": {"text": "hm"}})),
-            delta(0, json!({"reasoningContent": {"signature": mark(None)}})),
+            delta(0, json!({"reasoningContent": {"signature": mark(&Origin::UNKNOWN, &Thought::default())}})),
             stop(0),
             delta(1, json!({"text": "So"})),
             stop(1),
-            start(2, "c_2e1", "f"),
+            start(2, "c_2e1__ts_eyJpZCI6ImMuMSJ9", "f"),
             delta(2, json!({"toolUse": {"input": "{\"a\""}})),
             delta(2, json!({"toolUse": {"input": ":1}"}})),
             stop(2),

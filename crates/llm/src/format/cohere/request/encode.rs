@@ -31,7 +31,7 @@ pub fn encode(request: &ChatRequest, target: &Target<'_>, most: Option<u64>) -> 
     let mut left_out = Vec::new();
     let mut body = JsonObject::new();
     body.insert("model".into(), json!(target.model));
-    body.insert("messages".into(), Value::Array(messages::encode(request, &mut left_out)?));
+    body.insert("messages".into(), Value::Array(messages::encode(request, &target.origin(), &mut left_out)?));
     encode_tools(request, &mut body, &mut left_out)?;
     if let Some(format) = output(request)? {
         body.insert("response_format".into(), format);

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 
 use crate::RequestError;
+use crate::chat::origin::Origin;
 use crate::chat::signature::unpack;
 use crate::chat::{ChatRequest, JsonObject, Media, MediaSource, Message, Part, Role, Thought, ToolResult, object};
 use crate::format::cohere::unsupported;
@@ -90,17 +91,27 @@ fn note_others(message: &JsonObject, path: &str, known: &[&str], noted: &mut Not
 
 fn assistant(message: &JsonObject, path: &str, noted: &mut NotedFields) -> Result<Vec<Part>, RequestError> {
     let mut parts = Vec::new();
+    let mut calls = match shape::present(message, "tool_calls") {
+        Some(calls) => tools::decode_calls(calls, path, noted)?,
+        None => Vec::new(),
+    };
+    // A provider's thoughts are the first of a turn. The message has them too, without their signatures.
+    let carried = calls.first_mut().map(|(thoughts, _)| std::mem::take(thoughts)).unwrap_or_default();
+    parts.extend(carried.into_iter().map(Part::Thinking));
+    let is_carried = !parts.is_empty();
     // A plan comes before the calls, and is text that the model wrote.
     if let Some(plan) = shape::present(message, "tool_plan") {
         parts.push(Part::Text(shape::text(plan, path, "tool_plan")?.to_owned()));
     }
     if shape::present(message, "content").is_some() {
-        parts.extend(content(message, path, noted)?);
+        let said = content(message, path, noted)?.into_iter();
+        parts.extend(said.filter(|part| !(is_carried && matches!(part, Part::Thinking(_)))));
     }
     // With tool calls, clients send empty text, which other providers would refuse.
     parts.retain(|part| !matches!(part, Part::Text(text) if text.is_empty()));
-    if let Some(calls) = shape::present(message, "tool_calls") {
-        parts.extend(tools::decode_calls(calls, path, noted)?.into_iter().map(Part::ToolCall));
+    for (thoughts, call) in calls {
+        parts.extend(thoughts.into_iter().map(Part::Thinking));
+        parts.push(Part::ToolCall(call));
     }
     note_others(message, path, &["content", "tool_plan", "tool_calls"], noted);
     Ok(parts)
@@ -161,13 +172,17 @@ fn content_part(part: &JsonObject, path: &str, noted: &mut NotedFields) -> Resul
 }
 
 /// Encodes prompts and turns. Omitted hints are added to `left_out`.
-pub(super) fn encode(request: &ChatRequest, left_out: &mut Vec<String>) -> Result<Vec<Value>, RequestError> {
+pub(super) fn encode(
+    request: &ChatRequest,
+    origin: &Origin,
+    left_out: &mut Vec<String>,
+) -> Result<Vec<Value>, RequestError> {
     let mut messages: Vec<Value> =
         request.system.iter().map(|prompt| json!({"role": "system", "content": prompt})).collect();
     for message in &request.messages {
         match message.role {
             Role::User => encode_user(&message.parts, &mut messages, left_out)?,
-            Role::Assistant => messages.extend(encode_assistant(&message.parts, left_out)?),
+            Role::Assistant => messages.extend(encode_assistant(&message.parts, origin, left_out)?),
         }
     }
     Ok(messages)
@@ -265,8 +280,12 @@ fn picture(media: &Media) -> Result<Value, RequestError> {
     }
 }
 
-fn encode_assistant(parts: &[Part], left_out: &mut Vec<String>) -> Result<Option<Value>, RequestError> {
-    let (mut texts, mut calls) = (Vec::new(), Vec::new());
+fn encode_assistant(
+    parts: &[Part],
+    origin: &Origin,
+    left_out: &mut Vec<String>,
+) -> Result<Option<Value>, RequestError> {
+    let (mut thoughts, mut texts, mut calls) = (Vec::new(), Vec::new(), Vec::new());
     for part in parts {
         match part {
             Part::Text(text) | Part::Refusal(text) => texts.push(text.as_str()),
@@ -280,6 +299,9 @@ fn encode_assistant(parts: &[Part], left_out: &mut Vec<String>) -> Result<Option
                     "function": {"name": call.name, "arguments": call.arguments},
                 }));
             }
+            Part::Thinking(Thought { text: Some(text), origin: Some(of), .. }) if of == origin => {
+                thoughts.push(json!({"type": "thinking", "thinking": text}));
+            }
             Part::Thinking(_) => leave_out(left_out, "thinking"),
             Part::Media(_) => return Err(unsupported("a picture in the assistant's turn")),
             Part::ToolResult(_) => return Err(unsupported("a tool's result in the assistant's turn")),
@@ -290,10 +312,16 @@ fn encode_assistant(parts: &[Part], left_out: &mut Vec<String>) -> Result<Option
     }
     let mut message = JsonObject::new();
     message.insert("role".into(), json!("assistant"));
-    if !texts.is_empty() {
-        // What the model says before it calls tools is its plan.
-        let key = if calls.is_empty() { "content" } else { "tool_plan" };
-        message.insert(key.into(), Value::String(texts.concat()));
+    let said = Value::String(texts.concat());
+    // What the model says before it calls tools is its plan.
+    match (texts.is_empty(), calls.is_empty()) {
+        (true, _) => {}
+        (false, false) => drop(message.insert("tool_plan".into(), said)),
+        (false, true) if thoughts.is_empty() => drop(message.insert("content".into(), said)),
+        (false, true) => thoughts.push(json!({"type": "text", "text": said})),
+    }
+    if !thoughts.is_empty() {
+        message.insert("content".into(), Value::Array(thoughts));
     }
     if !calls.is_empty() {
         message.insert("tool_calls".into(), Value::Array(calls));

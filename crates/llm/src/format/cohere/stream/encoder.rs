@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::Answer;
+use crate::chat::pending::PendingThoughts;
 use crate::chat::{ChatEvent, Finish};
 use crate::format::cohere::response::encode_call;
 use crate::format::cohere::{errors, finish, usage};
@@ -23,6 +24,8 @@ pub struct Encoder {
     in_call: bool,
     finish: Option<Finish>,
     usage: Usage,
+    /// The next call's id carries what Cohere's schema has no field for.
+    pending: PendingThoughts,
 }
 
 /// The type of a block of content.
@@ -45,6 +48,7 @@ impl Encoder {
     #[must_use]
     pub fn new(answer: Answer) -> Self {
         Encoder {
+            pending: PendingThoughts::new(answer.origin.clone()),
             answer,
             started: false,
             ended: false,
@@ -62,6 +66,7 @@ impl Encoder {
         if self.ended {
             return;
         }
+        self.pending.event(event);
         match event {
             ChatEvent::Start { id, .. } => {
                 if let Some(id) = id.as_ref().filter(|id| !id.is_empty()) {
@@ -79,7 +84,8 @@ impl Encoder {
                 let position = self.calls.len();
                 self.calls.push((*index, false));
                 self.in_call = true;
-                let call = encode_call(id, name, "", signature.as_deref());
+                let carried = self.pending.take(signature.clone());
+                let call = encode_call(id, name, "", &carried, &self.answer.origin);
                 self.write("tool-call-start", Some(position), Some(json!({"message": {"tool_calls": call}})), out);
             }
             ChatEvent::ToolArguments { index, fragment } => {
