@@ -97,12 +97,10 @@ fn recorded(record: &Value) -> ComparedOutcome {
     ComparedOutcome {
         rule: text(&record["rule"]),
         candidates: record["candidates"].as_array().unwrap().iter().map(one).collect(),
-        refused: (!sent).then(|| {
-            (
-                record["status"].as_u64().unwrap() as u16,
-                RefusalKind::from_name(&text(&record["error_type"]).unwrap()).unwrap(),
-            )
-        }),
+        // An answer by the gateway itself, such as a count of tokens, has neither attempts nor an error.
+        refused: text(&record["error_type"])
+            .filter(|_| !sent)
+            .map(|kind| (record["status"].as_u64().unwrap() as u16, RefusalKind::from_name(&kind).unwrap())),
     }
 }
 
