@@ -7,7 +7,7 @@ use outrigger_sync::{FromGateway, Hello, PROTOCOL};
 use rustls::pki_types::ServerName;
 use tokio_rustls::TlsConnector;
 
-use super::opening::{OpenStream, Opening};
+use super::opening::{OpenStream, StreamRequest};
 use super::trust::{Authorities, contents};
 use super::{OperatorStream, StreamEnded};
 use crate::config::source::{InstalledPolicy, PolicySources};
@@ -53,7 +53,8 @@ async fn connect(
     let upgrades = tls.get_ref().1.alpn_protocol() == Some(PROTOCOL.as_bytes());
     // The same type as for providers, so that hyper is compiled for one type of connection only.
     let io = Stream::Tls(Box::new(tls));
-    let opening = Opening { target: &operator.target, token, address, hello: hello(sources.installed(), fingerprints) };
+    let opening =
+        StreamRequest { target: &operator.target, token, address, hello: hello(sources.installed(), fingerprints) };
     match upgrades {
         true => opening.upgrade(io).await,
         false => opening.http2(io).await,

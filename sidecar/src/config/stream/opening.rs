@@ -37,7 +37,7 @@ pub(super) struct OpenStream {
 
 /// A stream that is asked for.
 #[derive(Debug)]
-pub(super) struct Opening<'a> {
+pub(super) struct StreamRequest<'a> {
     pub(super) target: &'a Uri,
     pub(super) token: HeaderValue,
     /// For errors.
@@ -46,7 +46,7 @@ pub(super) struct Opening<'a> {
     pub(super) hello: FromGateway,
 }
 
-impl Opening<'_> {
+impl StreamRequest<'_> {
     /// Upgrades the connection: after the answer, it carries nothing but lines.
     pub(super) async fn upgrade(
         self,

@@ -113,7 +113,7 @@ mod tests {
 
     use super::*;
     use crate::config::stream::dial::hello;
-    use crate::config::stream::opening::Opening;
+    use crate::config::stream::opening::StreamRequest;
     use crate::config::stream::{OperatorStream, ReconnectPace};
     use crate::gateway::{Gateway, Settings};
     use crate::runtime::accounts::NotHeld;
@@ -147,7 +147,7 @@ mod tests {
         });
         let token = HeaderValue::from_static("Bearer x");
         let hello = hello(Default::default(), Vec::new());
-        let opening = Opening { target: &operator.target, token, address: "there", hello };
+        let opening = StreamRequest { target: &operator.target, token, address: "there", hello };
         let opened = opening.http2(ours).await.unwrap();
         (opened, received, sender)
     }
