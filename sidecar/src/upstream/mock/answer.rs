@@ -7,7 +7,7 @@ use outrigger_llm::chat::{
     ChatEvent, ChatRequest, ChatResponse, Finish, OutputFormat, Part, Role, ToolCall, ToolChoice,
 };
 use outrigger_llm::usage::Usage;
-use outrigger_llm::{Answer, chat};
+use outrigger_llm::{Answer, CallerFormat, chat};
 use outrigger_policy::MockDoc;
 
 use super::{MockRequest, instance};
@@ -15,7 +15,11 @@ use super::{MockRequest, instance};
 /// The id and the model of the answer.
 pub fn answer_properties(request: &MockRequest) -> Answer {
     Answer {
-        request: bytes::Bytes::new(),
+        // The answer repeats some settings of it.
+        request: match request.format {
+            CallerFormat::OpenAiResponses => request.body.to_string().into(),
+            CallerFormat::Common(_) => bytes::Bytes::new(),
+        },
         id: format!("mock-{:012x}", fastrand::u64(..) >> 16),
         model: request.model.clone(),
         created: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Response, StatusCode, header};
-use outrigger_llm::Dialect;
 use outrigger_llm::errors::GatewayError;
 use outrigger_llm::registry::{error_body, error_event};
+use outrigger_llm::{CallerFormat, Dialect};
 use outrigger_policy::{FaultDoc, FaultKind, Globs};
 
 use super::body::MockPace;
@@ -44,11 +44,11 @@ impl MockFault {
     }
 
     /// Cuts a stream short: adds an error event, or returns the reason for which the connection breaks.
-    pub fn shorten(&self, events: &mut Vec<Bytes>, dialect: Dialect) -> Option<String> {
+    pub fn shorten(&self, events: &mut Vec<Bytes>, format: CallerFormat) -> Option<String> {
         events.truncate(self.doc.events.unwrap_or(0) as usize);
         match self.doc.kind {
             FaultKind::ErrorEvent => {
-                events.push(self.error_event(dialect).into());
+                events.push(self.error_event(format).into());
                 None
             }
             _ => Some(self.message()),
@@ -81,9 +81,9 @@ impl MockFault {
         error_body(dialect, &self.refusal(&self.message()))
     }
 
-    /// The error event of the dialect's streams.
-    fn error_event(&self, dialect: Dialect) -> Vec<u8> {
-        error_event(dialect, &self.refusal(&self.message()))
+    /// The error event of the format's streams.
+    fn error_event(&self, format: CallerFormat) -> Vec<u8> {
+        error_event(format, &self.refusal(&self.message()))
     }
 
     fn refusal<'a>(&self, message: &'a str) -> GatewayError<'a> {

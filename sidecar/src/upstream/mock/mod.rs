@@ -15,7 +15,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 use outrigger_llm::json::weight::Weight;
-use outrigger_llm::{Dialect, StreamEncoder, chat, decode_request, encode_response};
+use outrigger_llm::{CallerFormat, Dialect, StreamEncoder, chat, decode_request, encode_response};
 use outrigger_policy::{FaultKind, MockDoc, Provider};
 use serde_json::Value;
 
@@ -132,10 +132,10 @@ impl Mock {
                     _ => respond::json(200, body::MockPace::cut(fault.message())),
                 };
             }
-            let output = encode_response(self.dialect.format(), &answer, &answer::answer_properties(request));
+            let output = encode_response(request.format, &answer, &answer::answer_properties(request));
             return respond::json(200, body::MockPace::whole(output.to_string()));
         }
-        let mut encoder = StreamEncoder::new(self.dialect.format(), answer::answer_properties(request));
+        let mut encoder = StreamEncoder::new(request.format, answer::answer_properties(request));
         let mut events: Vec<Bytes> = Vec::new();
         for event in answer::events(&answer) {
             let mut bytes = Vec::new();
@@ -144,7 +144,7 @@ impl Mock {
                 events.push(bytes.into());
             }
         }
-        let cut = fault.and_then(|fault| fault.shorten(&mut events, self.dialect));
+        let cut = fault.and_then(|fault| fault.shorten(&mut events, request.format));
         respond::event_stream(self.dialect, body::MockPace::stream(events, first, per_token, cut))
     }
 
@@ -162,6 +162,8 @@ pub struct MockRequest {
     model: String,
     stream: bool,
     body: Value,
+    /// Of a conversation, and of its answer.
+    format: CallerFormat,
     /// If the operation is a conversation.
     chat: Option<Result<chat::ChatRequest, String>>,
 }
@@ -181,16 +183,19 @@ impl MockRequest {
         let streams = path.ends_with(":streamGenerateContent") || path.ends_with("/converse-stream");
         let stream = streams || body.get("stream").and_then(Value::as_bool).unwrap_or(false);
         let is_chat = match dialect {
-            Dialect::OpenAi => path == "chat/completions",
+            Dialect::OpenAi => matches!(path.as_str(), "chat/completions" | "responses"),
             Dialect::Anthropic => path == "messages",
             Dialect::Gemini => streams || path.ends_with(":generateContent"),
             Dialect::Bedrock => streams || path.ends_with("/converse"),
             Dialect::Cohere => path == "v2/chat",
         };
+        let format = match (dialect, path.as_str()) {
+            (Dialect::OpenAi, "responses") => CallerFormat::OpenAiResponses,
+            _ => dialect.into(),
+        };
         let none = serde_json::Map::new();
         let object = body.as_object().unwrap_or(&none);
-        let chat = is_chat
-            .then(|| decode_request(dialect.format(), object, &model, stream).map_err(|error| error.to_string()));
-        MockRequest { path, model, stream, body, chat }
+        let chat = is_chat.then(|| decode_request(format, object, &model, stream).map_err(|error| error.to_string()));
+        MockRequest { path, model, stream, body, format, chat }
     }
 }

@@ -1,4 +1,4 @@
-//! A mock's answers to other operations: embeddings, token counts, completions, responses.
+//! A mock's answers to other operations: embeddings, token counts, completions.
 
 use http::Response;
 use outrigger_llm::Dialect;
@@ -21,10 +21,6 @@ pub fn answer(dialect: Dialect, provider: &str, request: &MockRequest) -> Respon
     let output = match (dialect, verb) {
         (Dialect::OpenAi, "embeddings") => embeddings(request),
         (Dialect::OpenAi, "completions") => completion(request, &text),
-        (Dialect::OpenAi, "responses") if request.stream => {
-            return respond::event_stream(dialect, MockPace::whole(response_events(request, &text)));
-        }
-        (Dialect::OpenAi, "responses") => response(request, &text, "completed"),
         (Dialect::Anthropic, "messages/count_tokens") => json!({"input_tokens": tokens(&request.body)}),
         (Dialect::Gemini, "countTokens") => json!({"totalTokens": tokens(&request.body)}),
         (Dialect::Gemini, "embedContent") => json!({"embedding": {"values": vector(&request.body)}}),
@@ -103,58 +99,4 @@ fn completion(request: &MockRequest, text: &str) -> Value {
         "choices": [{"index": 0, "text": text, "finish_reason": "stop", "logprobs": null}],
         "usage": {"prompt_tokens": input, "completion_tokens": output, "total_tokens": input + output},
     })
-}
-
-fn response(request: &MockRequest, text: &str, status: &str) -> Value {
-    let (input, output) = (tokens(&request.body), text.split(' ').count());
-    let done = status == "completed";
-    let content = json!({"type": "output_text", "text": text, "annotations": []});
-    let message =
-        json!({"type": "message", "id": "msg_mock", "role": "assistant", "status": "completed", "content": [content]});
-    json!({
-        "id": "resp_mock", "object": "response", "created_at": 0, "status": status, "model": request.model,
-        "output": if done { json!([message]) } else { json!([]) },
-        "parallel_tool_calls": true, "tool_choice": "auto", "tools": [], "error": null, "incomplete_details": null,
-        "instructions": null, "metadata": {}, "temperature": 1.0, "top_p": 1.0,
-        "usage": if done {
-            json!({
-                "input_tokens": input, "input_tokens_details": {"cached_tokens": 0},
-                "output_tokens": output, "output_tokens_details": {"reasoning_tokens": 0},
-                "total_tokens": input + output,
-            })
-        } else { Value::Null },
-    })
-}
-
-fn response_events(request: &MockRequest, text: &str) -> String {
-    let part = |text: &str| json!({"type": "output_text", "text": text, "annotations": []});
-    let item = |status: &str, content: Value| json!({"type": "message", "id": "msg_mock", "role": "assistant", "status": status, "content": content});
-    let at = |mut event: Value| {
-        event["item_id"] = json!("msg_mock");
-        event["output_index"] = json!(0);
-        event["content_index"] = json!(0);
-        event
-    };
-    let mut events = vec![
-        json!({"type": "response.created", "response": response(request, text, "in_progress")}),
-        json!({"type": "response.in_progress", "response": response(request, text, "in_progress")}),
-        json!({"type": "response.output_item.added", "output_index": 0, "item": item("in_progress", json!([]))}),
-        at(json!({"type": "response.content_part.added", "part": part("")})),
-    ];
-    for word in text.split_inclusive(' ') {
-        events.push(at(json!({"type": "response.output_text.delta", "delta": word, "logprobs": []})));
-    }
-    events.extend([
-        at(json!({"type": "response.output_text.done", "text": text, "logprobs": []})),
-        at(json!({"type": "response.content_part.done", "part": part(text)})),
-        json!({"type": "response.output_item.done", "output_index": 0, "item": item("completed", json!([part(text)]))}),
-        json!({"type": "response.completed", "response": response(request, text, "completed")}),
-    ]);
-    let mut output = String::new();
-    for (number, mut event) in events.into_iter().enumerate() {
-        event["sequence_number"] = json!(number);
-        let name = event["type"].as_str().unwrap_or_default().to_owned();
-        output.push_str(&format!("event: {name}\ndata: {event}\n\n"));
-    }
-    output
 }
