@@ -234,11 +234,12 @@ build-cluster: build
 	$(CARGO) build -q --locked --bins -p outrigger-sidecar
 
 install-clients:
-	@for name in openai anthropic google langchain botocore; do \
+	@for name in openai anthropic google langchain botocore agents; do \
 	    scripts/venv.sh $$name tests/clients/requirements-$$name.txt; \
 	done
 	@scripts/venv.sh pytest tests/clients/requirements-pytest.txt
 	@scripts/node.sh tests/clients/node
+	@scripts/node.sh tests/clients/agents
 
 # The node's programs, and the SDK of the application that runs on it.
 install-cluster:

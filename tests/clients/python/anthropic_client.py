@@ -137,5 +137,5 @@ def count_tokens():
 listing = [] if VARIANT == "vertex" else [list_models]
 run(
     chat, stream, stream_events, tools, tools_stream, parallel_tools, structured_output, thinking, unknown_model,
-    denied_model, bad_request, rate_limited, *listing, own=("anthropic", [count_tokens]),
+    denied_model, bad_request, rate_limited, *listing, count_tokens,
 )  # fmt: skip

@@ -168,8 +168,8 @@ def embeddings():
 
 
 listing = [] if VARIANT == "vertex" else [list_models]
-own = [count_tokens] if VARIANT == "vertex" else [count_tokens, embeddings]
+own = [] if VARIANT == "vertex" else [embeddings]
 run(
     chat, stream, tools, tools_stream, parallel_tools, structured_output, structured_output_json_schema, thinking,
-    unknown_model, denied_model, bad_request, rate_limited, *listing, own=("gemini", own),
+    unknown_model, denied_model, bad_request, rate_limited, *listing, count_tokens, own=("gemini", own),
 )  # fmt: skip

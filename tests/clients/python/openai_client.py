@@ -3,7 +3,8 @@
 import json
 
 import openai
-from pydantic import BaseModel
+from openai.types.responses import Response, ResponseStreamEvent
+from pydantic import BaseModel, TypeAdapter
 from scenario import (
     BASE, DENIED, GREETING, LIMITED, PARALLEL, PINNED, PROVIDER, REFUSED, UNKNOWN, VARIANT, Forecast, equal, positive,
     raises, run, run_tool,
@@ -170,6 +171,68 @@ def responses_stream():
     equal((answer.status, answer.output_text), ("completed", GREETING))
 
 
+RESPONSES_TOOL = {
+    "type": "function",
+    "name": "get_weather",
+    "parameters": get_weather.model_json_schema(),
+    "strict": False,
+}
+
+
+def outputs(items):
+    calls = [item for item in items if item.type == "function_call"]
+    assert calls, items
+    return [
+        {
+            "type": "function_call_output",
+            "call_id": call.call_id,
+            "output": run_tool(call.name, json.loads(call.arguments)),
+        }
+        for call in calls
+    ]
+
+
+def responses_tools():
+    ask = dict(model=PINNED, tools=[RESPONSES_TOOL], store=False)
+    first = client.responses.create(input=[USER], **ask)
+    items = [USER, *first.output, *outputs(first.output)]
+    equal(client.responses.create(input=items, **ask).output_text, GREETING)
+
+
+def responses_tools_stream():
+    ask = dict(model=PINNED, tools=[RESPONSES_TOOL], store=False)
+    with client.responses.stream(input=[USER], **ask) as events:
+        pieces = [event.delta for event in events if event.type == "response.function_call_arguments.delta"]
+        first = events.get_final_response()
+    equal(json.loads("".join(pieces)), {"city": "Paris"})
+    items = [USER, *first.output, *outputs(first.output)]
+    with client.responses.stream(input=items, **ask) as events:
+        equal(events.get_final_response().output_text, GREETING)
+
+
+def responses_strict():
+    """Each event and the answer are exactly of their types, which the package itself does not check."""
+    ask = dict(model=PINNED, input=[USER], tools=[RESPONSES_TOOL], store=False, metadata={"a": "b"})
+    TypeAdapter(Response).validate_python(client.responses.create(**ask).to_dict())
+    event = TypeAdapter(ResponseStreamEvent)
+    numbers = [
+        event.validate_python(sent.to_dict()).sequence_number for sent in client.responses.create(stream=True, **ask)
+    ]
+    equal(numbers, list(range(len(numbers))))
+
+
+def responses_structured():
+    answer = client.responses.parse(model=PINNED, input=[USER], text_format=Forecast)
+    assert isinstance(answer.output_parsed, Forecast), answer
+    with client.responses.stream(model=PINNED, input=[USER], text_format=Forecast) as events:
+        assert isinstance(events.get_final_response().output_parsed, Forecast)
+
+
+def responses_error():
+    call = lambda: client.responses.create(model=REFUSED, input=[USER], stream=True)
+    raises(openai.BadRequestError, call, 400)
+
+
 def embeddings():
     # The package requests base64 by itself, and decodes it.
     answer = client.embeddings.create(model=PINNED, input=["a canoe", "an outrigger"])
@@ -181,5 +244,7 @@ def embeddings():
 run(
     chat, stream, stream_without_usage, tools, tools_stream, parallel_tools, structured_output,
     structured_output_stream, thinking, unknown_model, denied_model, bad_request, rate_limited, list_models,
-    own=("openai", [responses, responses_stream, embeddings]),
+    responses, responses_stream, responses_tools, responses_tools_stream, responses_strict, responses_structured,
+    responses_error,
+    own=("openai", [embeddings]),
 )  # fmt: skip

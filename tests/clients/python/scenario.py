@@ -80,7 +80,7 @@ def raises(kind, call, status):
     raise AssertionError(f"no {kind.__name__}, but {answer!r}")
 
 
-def run(*scenarios, own):
+def run(*scenarios, own=(None, ())):
     """Runs all scenarios. Those of `own` (a provider and its scenarios) run only where no other dialect has the
     operation."""
     provider, more = own
