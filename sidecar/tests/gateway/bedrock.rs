@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use outrigger_llm::framing::{Event, EventReader, Framing};
-use outrigger_policy::ProviderDoc;
+use outrigger_policy::{ModelDoc, ProviderDoc};
 use serde_json::{Value, json};
 
 use crate::fake::{Act, Fake, answer, chunk, end, json as reply, stream_head, streamed_answer};
@@ -63,8 +63,7 @@ fn claude_stream() -> Vec<Value> {
 
 /// A gateway with one provider that serves any model.
 async fn gateway(kind: &str, fake: &Fake) -> Running {
-    let url = if kind == "OpenAICompatible" { fake.url.clone() } else { fake.url.trim_end_matches("/v1").to_owned() };
-    Running::new(document(1, vec![ProviderDoc { max_attempts: Some(1), ..typed("up", kind, &url) }])).await
+    Running::new(document(1, vec![ProviderDoc { max_attempts: Some(1), ..typed("up", kind, &fake.url) }])).await
 }
 
 /// A streamed answer: its status, its media type, and its events.
@@ -128,7 +127,9 @@ async fn a_stream_that_breaks_off_ends_with_an_exception() {
 #[tokio::test]
 async fn errors_have_the_class_that_awss_sdks_read() {
     let upstream = Fake::always(reply(429, r#"{"error": {"message": "slow down", "type": "rate_limit"}}"#)).await;
-    let running = gateway("OpenAICompatible", &upstream).await;
+    let models = vec![ModelDoc { name: "gpt-4o".to_owned(), ..ModelDoc::default() }];
+    let only = ProviderDoc { models, exclusive: true, ..typed("up", "OpenAICompatible", &upstream.url) };
+    let running = Running::new(document(1, vec![ProviderDoc { max_attempts: Some(1), ..only }])).await;
     for (path, body, status, class) in [
         ("/model/gpt-4o/converse", converse(), 429, "ThrottlingException"),
         ("/model/gpt-4o/converse-stream", converse(), 429, "ThrottlingException"),
@@ -157,8 +158,7 @@ async fn invoke_model_reaches_claude_with_its_own_body() {
     assert_eq!(asked.header("anthropic-beta").as_deref(), Some("context-1m-2025-08-07"));
     assert_eq!(
         asked.json(),
-        json!({"model": "claude-sonnet-4-5", "max_tokens": 50, "messages": [{"role": "user", "content": "Hi"}],
-            "stream": false})
+        json!({"model": "claude-sonnet-4-5", "max_tokens": 50, "messages": [{"role": "user", "content": "Hi"}]})
     );
     // A stream is one because of its path.
     upstream.play(claude_events(&claude_stream()));
@@ -175,7 +175,7 @@ async fn invoke_model_reaches_claude_with_its_own_body() {
         .collect();
     let sent: Vec<Value> = claude_stream().into_iter().filter(|event| event["type"] != "ping").collect();
     assert_eq!(told, sent);
-    assert_eq!(running.record().await["usage"]["output"], 2);
+    assert_eq!(running.record().await["tokens"]["output"], 2);
 }
 
 #[tokio::test]
@@ -193,7 +193,7 @@ async fn invoke_model_is_translated_for_other_providers() {
     let (_, _, events) = stream(&running, "/model/gpt-4o/invoke-with-response-stream", &invoke()).await;
     assert_eq!(
         events.last().map(|event| (event.name(), event.is_exception())),
-        Some(("internalServerException", true))
+        Some(("modelStreamErrorException", true))
     );
 }
 
@@ -248,7 +248,7 @@ async fn a_signature_names_a_key_and_goes_no_further() {
 async fn models_are_listed_as_aws_does() {
     let upstream = Fake::always(answer("Hello")).await;
     let mut provider = typed("up", "OpenAICompatible", &upstream.url);
-    provider.models[0].name = "gpt-4o".to_owned();
+    provider.models = vec![ModelDoc { name: "gpt-4o".to_owned(), ..ModelDoc::default() }];
     let running = Running::new(document(1, vec![provider])).await;
     let get = |path: &str| running.send(reqwest::Client::new().get(running.url(path)));
     let all = get("/foundation-models").await.json();

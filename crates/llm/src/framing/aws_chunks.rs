@@ -144,11 +144,7 @@ pub fn write(event: &Event, out: &mut Vec<u8>) {
             let kind = text("type").unwrap_or_default();
             let exception = EXCEPTIONS.iter().find(|(_, known)| *known == kind).map_or(
                 // Errors of the caller have several types.
-                if kind.ends_with("api_error") || kind.is_empty() {
-                    "internalServerException"
-                } else {
-                    "validationException"
-                },
+                if kind.is_empty() { "internalServerException" } else { "validationException" },
                 |(exception, _)| exception,
             );
             write_exception(exception, &json!({"message": text("message").unwrap_or_default()}), out);
