@@ -1,8 +1,12 @@
 //! Shared code for removing the gateway's marks from a turn.
 
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
 use serde_json::Value;
 
 use crate::chat::JsonObject;
+use crate::chat::origin::Origin;
 use crate::chat::signature::{Carried, unpack_all};
 use crate::provider::Target;
 
@@ -16,10 +20,36 @@ pub(crate) fn none(_target: &Target<'_>, _text: &[u8]) -> bool {
 pub(crate) struct Marks {
     /// The key of the list of turns, including quotes.
     pub turns: &'static str,
-    /// Whether a thinking budget requires that the current assistant turn begins with thinking.
-    pub budget_needs_thinking: bool,
-    /// Whether text may hold thoughts of other servers of this format, which the target refuses.
+    /// Where a request has a thinking budget, if that requires that the current assistant turn begins with thinking.
+    pub budget: Option<&'static ThinkingBudget>,
+    /// Whether text may hold what the target refuses after turns of other servers, without a mark.
     pub holds_foreign: fn(&Target<'_>, &[u8]) -> bool,
+}
+
+/// Whether text may be a request to Claude with a thinking budget, after a call of a tool. If another model made that
+/// call, and told no thought, nothing is marked.
+pub(crate) fn has_budget(target: &Target<'_>, text: &[u8], result: &Finder<'_>) -> bool {
+    static BUDGET: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("budget_tokens"));
+    target.origin() == Origin::CLAUDE && BUDGET.find(text).is_some() && result.find(text).is_some()
+}
+
+/// A thinking budget of Claude, in a format.
+#[derive(Debug)]
+pub(crate) struct ThinkingBudget {
+    /// The key of the field that holds it, including quotes.
+    pub field: &'static str,
+    /// The field without the budget, or nothing if nothing is left of it. `None` if it holds no budget.
+    pub without: fn(&str) -> Option<Option<String>>,
+    /// What a block of a turn is.
+    pub kind: fn(&str) -> BlockKind,
+}
+
+/// What a block of a turn is, as far as a thinking budget depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BlockKind {
+    Thought,
+    ToolResult,
+    Other,
 }
 
 /// Unpacks the id under `key` and makes it valid; returns what it carried.

@@ -12,6 +12,8 @@
 //! | OpenAI | unpacked, and made valid | forms that the target refuses are removed | removes Gemini's signature, unless the model is Gemini's |
 //! | Anthropic | unpacked | marked ones are removed, or get the target's own signature again | removes a thinking budget if the current turn now lacks thinking |
 //! | Gemini | unpacked | marked ones are removed | a marked call gets Google's replacement signature, or none |
+//! | Bedrock | unpacked | marked ones are removed, or get the target's own signature again | removes Claude's thinking budget if the current turn now lacks thinking |
+//! | Cohere | unpacked | those beside a call with another provider's mark are removed | |
 //!
 //! Turns without additions keep their bytes, and so does everything outside of the turns.
 
@@ -23,6 +25,7 @@ use serde_json::Value;
 
 use crate::chat::mark;
 use crate::chat::signature;
+use crate::format::marks::BlockKind;
 use crate::json::raw::{self, is, member};
 use crate::provider::Target;
 use crate::{CallerFormat, registry};
@@ -46,13 +49,14 @@ pub fn strip_marks_of(caller: CallerFormat, target: &Target<'_>, body: &[u8]) ->
     }
     // The upstream refuses a body that does not match the dialect.
     let text = std::str::from_utf8(body).ok()?;
-    let (mut turns, mut budget) = (None, false);
+    let (mut turns, mut without_budget) = (None, None);
     raw::members(text, |key, value| {
         if unescaped(key.get(), marks.turns) {
             turns.get_or_insert(value.get());
         }
-        let thinks = marks.budget_needs_thinking && unescaped(key.get(), "\"thinking\"");
-        budget |= thinks && is(member(value.get(), "type"), "enabled");
+        if let Some(budget) = marks.budget.filter(|budget| unescaped(key.get(), budget.field)) {
+            without_budget = (budget.without)(value.get()).map(|rest| (budget, rest));
+        }
     })
     .ok()?;
 
@@ -72,23 +76,31 @@ pub fn strip_marks_of(caller: CallerFormat, target: &Target<'_>, body: &[u8]) ->
         latest[1] = last;
     })
     .ok()?;
-    let turns = rewrite.done()?;
-    let lacks_thinking = budget && lacks_thinking(&latest);
+    let list = rewrite.list;
+    let turns = rewrite.done();
+    let without_budget = without_budget.filter(|(budget, _)| lacks_thinking(&latest, budget.kind));
+    if turns.is_none() && without_budget.is_none() {
+        return None;
+    }
 
-    let mut out = Vec::with_capacity(turns.len() + body.len() - rewrite.list.len());
+    let turns = turns.as_deref().unwrap_or(list.as_bytes());
+    let mut out = Vec::with_capacity(turns.len() + body.len() - list.len());
     out.push(b'{');
     raw::members(text, |key, value| {
         let (key, value) = (key.get(), value.get());
-        if lacks_thinking && unescaped(key, "\"thinking\"") {
-            return;
-        }
+        let rest = without_budget.as_ref().filter(|(budget, _)| unescaped(key, budget.field)).map(|(_, rest)| rest);
+        let value = match rest {
+            Some(None) => return,
+            Some(Some(rest)) => rest,
+            None => value,
+        };
         if out.len() > 1 {
             out.push(b',');
         }
         out.extend_from_slice(key.as_bytes());
         out.push(b':');
-        match std::ptr::eq(value, rewrite.list) {
-            true => out.extend_from_slice(&turns),
+        match std::ptr::eq(value, list) {
+            true => out.extend_from_slice(turns),
             false => out.extend_from_slice(value.as_bytes()),
         }
     })
@@ -182,20 +194,20 @@ fn edit(caller: CallerFormat, target: &Target<'_>, text: &str) -> Edited {
     }
 }
 
-/// Whether the current assistant turn begins without thinking, which Anthropic refuses if there is a thinking budget.
-fn lacks_thinking([before, last]: &[Cow<'_, str>; 2]) -> bool {
+/// Whether the current assistant turn begins without thinking, which Claude refuses if there is a thinking budget.
+fn lacks_thinking([before, last]: &[Cow<'_, str>; 2], kind: fn(&str) -> BlockKind) -> bool {
     let first = |turn: &str| {
-        let mut kind = None;
+        let mut first = None;
         raw::elements(member(turn, "content")?, |block| {
-            kind.get_or_insert_with(|| member(block.get(), "type").unwrap_or_default());
+            first.get_or_insert_with(|| kind(block.get()));
         })
         .ok()?;
-        kind.map(str::to_owned)
+        first
     };
     let turn = match first(last) {
         _ if is(member(last, "role"), "assistant") => last,
-        Some(kind) if kind == "\"tool_result\"" && !before.is_empty() => before,
+        Some(BlockKind::ToolResult) if !before.is_empty() => before,
         _ => return false,
     };
-    !matches!(first(turn).as_deref(), Some("\"thinking\"" | "\"redacted_thinking\""))
+    first(turn) != Some(BlockKind::Thought)
 }

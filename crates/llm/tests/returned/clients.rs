@@ -5,6 +5,8 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use outrigger_llm::{CallerFormat, Format};
 use serde_json::{Map, Value, json};
 
+use crate::{bedrock, cohere};
+
 /// A client without knowledge of the gateway.
 pub struct Client {
     pub name: &'static str,
@@ -70,9 +72,23 @@ pub const CLIENTS: &[Client] = &[
             responses_take(body, items.map(|event| event["item"].clone()).collect());
         },
     },
+    Client {
+        name: "boto3",
+        format: CallerFormat::Common(Format::Bedrock),
+        first: bedrock::first,
+        take: |body, answer| bedrock::take(body, answer["output"]["message"].clone()),
+        take_stream: |body, events| bedrock::take(body, bedrock::joined(events)),
+    },
+    Client {
+        name: "cohere",
+        format: CallerFormat::Common(Format::Cohere),
+        first: cohere::first,
+        take: |body, answer| cohere::take(body, answer["message"].clone()),
+        take_stream: |body, events| cohere::take(body, cohere::joined(events)),
+    },
 ];
 
-fn schema() -> Value {
+pub fn schema() -> Value {
     json!({"type": "object", "properties": {"at": {"type": "integer"}}})
 }
 

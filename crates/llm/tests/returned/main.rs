@@ -2,7 +2,9 @@
 //! thinking and tools, whose provider changes at each turn, for clients of each format.
 #![allow(clippy::unwrap_used)] // The helpers here are tests too.
 
+mod bedrock;
 mod clients;
+mod cohere;
 mod providers;
 
 use std::collections::HashSet;
@@ -18,7 +20,7 @@ use outrigger_llm::{
     encode_response,
 };
 use providers::{PROVIDERS, Provider};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 fn target(provider: &Provider) -> Target<'static> {
     let target = Target::new(lookup(provider.kind).unwrap(), provider.format.dialect(), provider.model);
@@ -70,19 +72,26 @@ fn take(client: &Client, body: &mut Value, provider: &Provider, n: usize, stream
     let mut decoder = StreamDecoder::new(provider.format);
     let (mut decoded, mut bytes) = (Vec::new(), Vec::new());
     for event in &events {
-        let name = event["type"].as_str().unwrap_or_default();
-        decoder.push(&Event::of(name, Some(&event.to_string())), &mut decoded).unwrap();
+        let event = match (provider.format, event.as_object().and_then(|event| event.iter().next())) {
+            (Format::Bedrock, Some((name, data))) => Event::of(name, Some(&data.to_string())),
+            _ => Event::of(event["type"].as_str().unwrap_or_default(), Some(&event.to_string())),
+        };
+        decoder.push(&event, &mut decoded).unwrap();
     }
     if provider.format == Format::OpenAiChat {
         decoder.push(&Event::of("", Some("[DONE]")), &mut decoded).unwrap();
     }
     let mut encoder = StreamEncoder::new(client.format, answer_of(provider, n));
     decoded.iter().for_each(|event| encoder.push(event, &mut bytes));
-    let (mut reader, mut read) = (EventReader::new(Framing::Sse), Vec::new());
+    let aws = client.format == Format::Bedrock.into();
+    let framing = if aws { Framing::AwsEventStream } else { Framing::Sse };
+    let (mut reader, mut read) = (EventReader::new(framing), Vec::new());
     reader.push(&Bytes::from(bytes), &mut read);
     read.extend(reader.finish());
-    let data = read.iter().filter_map(|event| serde_json::from_str(&event.data()?).ok());
-    (client.take_stream)(body, &data.collect::<Vec<Value>>());
+    let data = |event: &Event| serde_json::from_str(&event.data()?).ok();
+    let named = |event: &Event, data: Value| if aws { json!({event.name(): data}) } else { data };
+    let told: Vec<Value> = read.iter().filter_map(|event| Some(named(event, data(event)?))).collect();
+    (client.take_stream)(body, &told);
 }
 
 /// Whether a value contains an object with at least the members of `wanted`. Google's SDK writes Base64 in the other
@@ -123,10 +132,18 @@ fn check(client: &Client, provider: &Provider, body: &Value, turns: &[&Provider]
     let thinks = provider.format != Format::Anthropic || turns.last().is_none_or(|by| by.family == provider.family);
     for (n, by) in turns.iter().enumerate() {
         let own = (by.own)(n);
-        if by.family == provider.family && (!is_same(client, by) || is_same(client, provider)) {
-            for object in own.objects {
-                let lost = keeps(by) && client.name == "langchain-openai" || !thinks && object.get("id").is_none();
-                assert!(lost || holds(body, &object), "turn {n} came back without {object} {case}: {text}");
+        if by.family == provider.family {
+            let of_schema = keeps(by) && client.name == "langchain-openai";
+            for object in own.objects.iter().filter(|_| by.format == provider.format) {
+                let lost = of_schema || !thinks && is_thought(object);
+                assert!(lost || holds(body, object), "turn {n} came back without {object} {case}: {text}");
+            }
+            // In the provider's other format.
+            for secret in own.secrets.iter().filter(|_| by.format != provider.format && thinks) {
+                assert!(
+                    standard(&text).contains(&standard(secret)),
+                    "turn {n} came back without {secret} {case}: {text}"
+                );
             }
         } else if !keeps(by) {
             for secret in own.secrets {
@@ -134,7 +151,30 @@ fn check(client: &Client, provider: &Provider, body: &Value, turns: &[&Provider]
             }
         }
     }
+    check_budget(provider, body, case);
     check_calls(provider, body, turns.len(), case);
+}
+
+/// Claude refuses a thinking budget if the current turn does not begin with thinking.
+fn check_budget(provider: &Provider, body: &Value, case: &str) {
+    let (budget, thoughts): (_, &[&str]) = match provider.format {
+        Format::Anthropic => ("/thinking", &["thinking", "redacted_thinking"]),
+        Format::Bedrock => ("/additionalModelRequestFields/thinking", &["reasoningContent"]),
+        _ => return,
+    };
+    if provider.family != "claude" || body.pointer(budget).is_none_or(|budget| budget["type"] != "enabled") {
+        return;
+    }
+    let turns = body["messages"].as_array().unwrap();
+    if let Some(current) = turns.iter().rfind(|turn| turn["role"] == "assistant") {
+        let first = &current["content"][0];
+        let begins = |kind: &&str| first["type"] == **kind || first.get(*kind).is_some();
+        assert!(thoughts.iter().any(begins), "a thinking budget without thinking {case}: {body}");
+    }
+}
+
+fn is_thought(object: &Value) -> bool {
+    ["id", "toolUseId", "tool_call_id"].iter().all(|key| object.get(key).is_none())
 }
 
 /// Every call is sent, and each result finds its call.
@@ -149,9 +189,9 @@ fn check_calls(provider: &Provider, body: &Value, turns: usize, case: &str) {
             _ => {}
         }
         results.extend(id("tool_call_id").or(id("tool_use_id")));
-        let inside = |key: &str| object.get(key).and_then(|call| call["id"].as_str()).map(str::to_owned);
-        calls.extend(inside("functionCall"));
-        results.extend(inside("functionResponse"));
+        let inside = |key: &str, id: &str| object.get(key).and_then(|call| call[id].as_str()).map(str::to_owned);
+        calls.extend(inside("functionCall", "id").or(inside("toolUse", "toolUseId")));
+        results.extend(inside("functionResponse", "id").or(inside("toolResult", "toolUseId")));
     });
     assert_eq!(calls.len(), turns, "every call is sent {case}: {body}");
     assert_eq!(calls, results, "each result finds its call {case}");
@@ -159,7 +199,9 @@ fn check_calls(provider: &Provider, body: &Value, turns: usize, case: &str) {
     let fits: fn(&str) -> bool = match (provider.format, provider.kind) {
         (Format::OpenAiChat, "Mistral") => |id| id.len() == 9 && id.bytes().all(|byte| byte.is_ascii_alphanumeric()),
         (Format::OpenAiChat, _) => |id| id.len() <= 40,
-        (Format::Anthropic, _) => |id| id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte)),
+        (Format::Anthropic | Format::Bedrock, _) => {
+            |id| id.len() <= 64 && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
+        }
         _ => |_| true,
     };
     for id in &calls {
@@ -180,28 +222,32 @@ fn walk(value: &Value, each: &mut impl FnMut(&JsonObject)) {
 
 #[test]
 fn what_a_provider_told_comes_back_to_it_and_to_nobody_else() {
-    for client in CLIENTS {
-        for stream in [false, true] {
-            let mut conversations = 0;
-            go_on(client, &(client.first)(), stream, &mut Vec::new(), &mut conversations);
-            assert_eq!(conversations, PROVIDERS.len().pow(TURNS), "{}", client.name);
+    std::thread::scope(|threads| {
+        for client in CLIENTS {
+            threads.spawn(|| {
+                for stream in [false, true] {
+                    let mut conversations = 0;
+                    go_on(client, &(client.first)(), stream, &mut Vec::new(), &mut conversations);
+                    assert_eq!(conversations, PROVIDERS.len().pow(TURNS), "{}", client.name);
+                }
+            });
         }
-    }
+    });
 }
 
 const TURNS: u32 = 3;
 
 /// Goes on with a conversation, once with each provider.
 fn go_on(client: &Client, body: &Value, stream: bool, turns: &mut Vec<&'static Provider>, conversations: &mut usize) {
-    if turns.len() == TURNS as usize {
-        *conversations += 1;
-        return;
-    }
     for provider in PROVIDERS {
         let kinds: Vec<&str> = turns.iter().map(|provider| provider.kind).collect();
         let how = if stream { "streamed" } else { "whole" };
         let case = format!("to {} by {}, {how}, after {kinds:?}", provider.kind, client.name);
         check(client, provider, &sent(client, body, provider), turns, &case);
+        if turns.len() + 1 == TURNS as usize {
+            *conversations += 1;
+            continue;
+        }
         let mut next = body.clone();
         take(client, &mut next, provider, turns.len(), stream);
         turns.push(provider);

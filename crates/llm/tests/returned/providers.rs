@@ -5,6 +5,8 @@ use base64::engine::general_purpose::STANDARD;
 use outrigger_llm::Format;
 use serde_json::{Value, json};
 
+use crate::{bedrock, cohere};
+
 /// A provider and its model, and what it says in turn `n`.
 pub struct Provider {
     /// The type of provider.
@@ -41,8 +43,9 @@ pub const PROVIDERS: &[Provider] = &[
         own: anthropic_own,
     },
     Provider {
-        kind: "VertexAI",
-        model: "claude-opus-4-1",
+        // By InvokeModel.
+        kind: "Bedrock",
+        model: "us.anthropic.claude-sonnet-4-5-20250929-v1:0",
         family: "claude",
         format: Format::Anthropic,
         answer: anthropic,
@@ -158,18 +161,46 @@ pub const PROVIDERS: &[Provider] = &[
             secrets: vec![thought("mistral", n)],
         },
     },
+    Provider {
+        // By Converse.
+        kind: "Bedrock",
+        model: "us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+        family: "claude",
+        format: Format::Bedrock,
+        answer: bedrock::claude,
+        events: bedrock::claude_events,
+        own: bedrock::claude_own,
+    },
+    Provider {
+        kind: "Bedrock",
+        model: "us.amazon.nova-2-lite-v1:0",
+        family: "Bedrock",
+        format: Format::Bedrock,
+        answer: bedrock::nova,
+        events: bedrock::nova_events,
+        own: bedrock::nova_own,
+    },
+    Provider {
+        kind: "Cohere",
+        model: "command-a-reasoning-08-2025",
+        family: "Cohere",
+        format: Format::Cohere,
+        answer: cohere::answer,
+        events: cohere::events,
+        own: cohere::own,
+    },
 ];
 
 /// What a provider thinks in turn `n`. No other text contains it.
-fn thought(who: &str, n: usize) -> String {
+pub fn thought(who: &str, n: usize) -> String {
     format!("«{who} ponders {n}»")
 }
 
-fn signature(who: &str, n: usize) -> String {
+pub fn signature(who: &str, n: usize) -> String {
     STANDARD.encode(format!("{who} {n} {}", "?>\u{7f}".repeat(40)))
 }
 
-fn halves(text: &str) -> Vec<String> {
+pub fn halves(text: &str) -> Vec<String> {
     let (first, second) = text.split_at(text.find(' ').unwrap());
     vec![first.to_owned(), second.to_owned()]
 }

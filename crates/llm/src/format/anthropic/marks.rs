@@ -1,14 +1,33 @@
 //! Removes the gateway's marks from a turn that is returned to a provider of the same format.
 
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
 use serde_json::Value;
 
 use crate::chat::JsonObject;
 use crate::chat::mark::{is_marked, unmark};
 use crate::chat::origin::Origin;
-use crate::format::marks::{Marks, none, unpack_at};
+use crate::format::marks::{BlockKind, Marks, ThinkingBudget, has_budget, unpack_at};
+use crate::json::raw::{is, member};
 use crate::provider::Target;
 
-pub(crate) const MARKS: Marks = Marks { turns: "\"messages\"", budget_needs_thinking: true, holds_foreign: none };
+pub(crate) const MARKS: Marks = Marks { turns: "\"messages\"", budget: Some(&BUDGET), holds_foreign };
+
+fn holds_foreign(target: &Target<'_>, text: &[u8]) -> bool {
+    static RESULT: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("tool_result"));
+    has_budget(target, text, &RESULT)
+}
+
+const BUDGET: ThinkingBudget = ThinkingBudget {
+    field: "\"thinking\"",
+    without: |thinking| is(member(thinking, "type"), "enabled").then_some(None),
+    kind: |block| match member(block, "type") {
+        Some("\"thinking\"" | "\"redacted_thinking\"") => BlockKind::Thought,
+        Some("\"tool_result\"") => BlockKind::ToolResult,
+        _ => BlockKind::Other,
+    },
+};
 
 /// Whether a message changed; `None` if nothing is left of it.
 pub(crate) fn strip(message: &mut JsonObject, target: &Target<'_>) -> Option<bool> {

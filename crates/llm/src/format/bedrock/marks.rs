@@ -1,14 +1,48 @@
 //! Removes the gateway's marks from a turn that is returned to a provider of the same format.
 
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
 use serde_json::Value;
 
 use super::tool_id;
 use crate::chat::JsonObject;
 use crate::chat::mark::{is_marked, unmark};
-use crate::format::marks::{Marks, none, unpack_at};
+use crate::format::marks::{BlockKind, Marks, ThinkingBudget, has_budget, unpack_at};
+use crate::json::raw::member;
 use crate::provider::Target;
 
-pub(crate) const MARKS: Marks = Marks { turns: "\"messages\"", budget_needs_thinking: false, holds_foreign: none };
+pub(crate) const MARKS: Marks = Marks { turns: "\"messages\"", budget: Some(&BUDGET), holds_foreign };
+
+fn holds_foreign(target: &Target<'_>, text: &[u8]) -> bool {
+    static RESULT: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("toolResult"));
+    has_budget(target, text, &RESULT)
+}
+
+const BUDGET: ThinkingBudget = ThinkingBudget {
+    field: "\"additionalModelRequestFields\"",
+    without: without_budget,
+    kind: |block| {
+        let has = |key: &str| member(block, key).is_some_and(|value| value != "null");
+        match (has("reasoningContent"), has("toolResult")) {
+            (true, _) => BlockKind::Thought,
+            (_, true) => BlockKind::ToolResult,
+            _ => BlockKind::Other,
+        }
+    },
+};
+
+/// Claude's budget stands among the fields of the model, under either name.
+fn without_budget(fields: &str) -> Option<Option<String>> {
+    let mut fields: JsonObject = serde_json::from_str(fields).ok()?;
+    let before = fields.len();
+    for key in ["thinking", "reasoning_config"] {
+        if fields.get(key).is_some_and(|budget| budget.get("type").and_then(Value::as_str) == Some("enabled")) {
+            fields.shift_remove(key);
+        }
+    }
+    (fields.len() < before).then(|| (!fields.is_empty()).then(|| Value::Object(fields).to_string()))
+}
 
 /// Whether a message changed; `None` if nothing is left of it.
 pub(crate) fn strip(message: &mut JsonObject, target: &Target<'_>) -> Option<bool> {

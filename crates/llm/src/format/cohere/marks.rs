@@ -6,14 +6,24 @@ use crate::chat::JsonObject;
 use crate::format::marks::{Marks, none, unpack_at};
 use crate::provider::Target;
 
-pub(crate) const MARKS: Marks = Marks { turns: "\"messages\"", budget_needs_thinking: false, holds_foreign: none };
+pub(crate) const MARKS: Marks = Marks { turns: "\"messages\"", budget: None, holds_foreign: none };
 
-/// Whether a message changed; `None` if nothing is left of it. Thoughts stay: Cohere does not sign its own.
-pub(crate) fn strip(message: &mut JsonObject, _target: &Target<'_>) -> Option<bool> {
+/// Whether a message changed; `None` if nothing is left of it.
+///
+/// Cohere does not sign its thoughts, so only the id of a call tells that they are another provider's.
+pub(crate) fn strip(message: &mut JsonObject, target: &Target<'_>) -> Option<bool> {
     let mut changed = unpack_at(message, "tool_call_id", str::to_owned).is_some();
+    let mut foreign = false;
     for call in message.get_mut("tool_calls").and_then(Value::as_array_mut).into_iter().flatten() {
-        if let Some(call) = call.as_object_mut() {
-            changed |= unpack_at(call, "id", str::to_owned).is_some();
+        if let Some(carried) = call.as_object_mut().and_then(|call| unpack_at(call, "id", str::to_owned)) {
+            changed = true;
+            foreign |= carried.origin.is_some_and(|origin| origin != target.origin());
+        }
+    }
+    if foreign && let Some(content) = message.get_mut("content").and_then(Value::as_array_mut) {
+        content.retain(|part| part.get("type").and_then(Value::as_str) != Some("thinking"));
+        if content.is_empty() {
+            message.shift_remove("content");
         }
     }
     Some(changed)

@@ -8,7 +8,7 @@ use crate::chat::mark::is_marked;
 use crate::format::marks::{Marks, none, unpack_at};
 use crate::provider::Target;
 
-pub(crate) const MARKS: Marks = Marks { turns: "\"contents\"", budget_needs_thinking: false, holds_foreign: none };
+pub(crate) const MARKS: Marks = Marks { turns: "\"contents\"", budget: None, holds_foreign: none };
 
 /// Whether a turn changed; `None` if nothing is left of it.
 pub(crate) fn strip(content: &mut JsonObject, target: &Target<'_>) -> Option<bool> {

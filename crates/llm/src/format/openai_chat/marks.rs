@@ -13,7 +13,7 @@ use crate::chat::JsonObject;
 use crate::format::marks::{Marks, unpack_at};
 use crate::provider::{ChatQuirks, Target};
 
-pub(crate) const MARKS: Marks = Marks { turns: "\"messages\"", budget_needs_thinking: false, holds_foreign };
+pub(crate) const MARKS: Marks = Marks { turns: "\"messages\"", budget: None, holds_foreign };
 
 /// Whether a message changed; `None` if nothing is left of it.
 pub(crate) fn strip(message: &mut JsonObject, target: &Target<'_>) -> Option<bool> {

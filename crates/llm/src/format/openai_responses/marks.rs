@@ -4,7 +4,7 @@ use crate::chat::JsonObject;
 use crate::format::marks::{Marks, none, unpack_at};
 use crate::provider::Target;
 
-pub(crate) const MARKS: Marks = Marks { turns: "\"input\"", budget_needs_thinking: false, holds_foreign: none };
+pub(crate) const MARKS: Marks = Marks { turns: "\"input\"", budget: None, holds_foreign: none };
 
 /// Whether an item changed; `None` if nothing is left of it.
 pub(crate) fn strip(item: &mut JsonObject, _target: &Target<'_>) -> Option<bool> {
