@@ -47,7 +47,7 @@ impl Dialect {
     /// Whether the gateway translates embeddings from and to it.
     #[must_use]
     pub const fn has_embeddings(self) -> bool {
-        matches!(self, Dialect::OpenAi | Dialect::Gemini)
+        matches!(self, Dialect::OpenAi | Dialect::Gemini | Dialect::Cohere)
     }
 
     /// The format of this API's conversations.

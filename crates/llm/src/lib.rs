@@ -7,6 +7,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`chat`] | a conversation that belongs to no format |
+//! | [`embeddings`] | embeddings that belong to no dialect, and their codecs |
 //! | [`mod@format`] | the formats, a folder each |
 //! | [`framing`] | streams split into events |
 //! | [`provider`] | provider types as rows, and the target that a request is written for |
@@ -20,6 +21,7 @@
 pub mod capture;
 pub mod chat;
 mod dialect;
+pub mod embeddings;
 mod error;
 pub mod errors;
 mod exchange;

@@ -6,7 +6,7 @@
 
 use serde_json::Value;
 
-use crate::chat::fields::{FieldHandling, FieldRow};
+use crate::chat::fields::{self, FieldHandling, FieldRow};
 use crate::chat::{ChatEvent, ChatRequest, ChatResponse, JsonObject, StreamError};
 use crate::error::{Malformed, RequestError};
 use crate::errors::GatewayError;
@@ -369,8 +369,7 @@ pub fn handling(caller: impl Into<CallerFormat>, path: &str, upstream: Format) -
     if caller == upstream.into() {
         return FieldHandling::Carried;
     }
-    let row = fields(caller).iter().find(|field| field.path == path);
-    row.map_or(FieldHandling::Refused, |field| field.handling_by_format.towards(upstream))
+    fields::handling(fields(caller), path, upstream)
 }
 
 /// Checks the fields of a request against an upstream's format, and returns the hints that will be omitted.
@@ -379,16 +378,8 @@ pub fn handling(caller: impl Into<CallerFormat>, path: &str, upstream: Format) -
 /// [`RequestError::Unsupported`] with the first field that is refused.
 pub fn fit(caller: impl Into<CallerFormat>, paths: &[String], upstream: Format) -> Result<Vec<String>, RequestError> {
     let caller = caller.into();
-    let mut hints = Vec::new();
-    for path in paths {
-        match handling(caller, path, upstream) {
-            FieldHandling::Carried | FieldHandling::Adapted => {}
-            FieldHandling::Hint => hints.push(path.clone()),
-            FieldHandling::Refused => {
-                return Err(RequestError::Unsupported { field: path.clone(), upstream: upstream.dialect() });
-            }
-        }
+    if caller == upstream.into() {
+        return Ok(Vec::new());
     }
-    hints.dedup();
-    Ok(hints)
+    fields::fit(fields(caller), paths, upstream)
 }

@@ -13,9 +13,10 @@ use std::path::PathBuf;
 use flate2::read::GzDecoder;
 use outrigger_llm::chat::origin::Origin;
 use outrigger_llm::chat::{ChatEvent, JsonObject};
+use outrigger_llm::embeddings::{self, AnswerForm};
 use outrigger_llm::format::gemini;
-use outrigger_llm::format::gemini::embeddings::{self, Encoding};
 use outrigger_llm::framing;
+use outrigger_llm::operation::find;
 use outrigger_llm::provider::Target;
 use outrigger_llm::{Answer, Dialect, Format, RequestError, StreamDecoder, StreamEncoder};
 use serde_json::Value;
@@ -163,23 +164,28 @@ fn recorded_embeddings_survive_translation_and_back() {
             continue;
         }
         let request: JsonObject = serde_json::from_value(row["req"].clone()).unwrap();
-        match embeddings::gemini_to_openai(&request, "m", true) {
+        let operation = find("POST", "/v1beta/models/m:batchEmbedContents").unwrap().operation;
+        let read = embeddings::decode_request(operation, &request).unwrap();
+        let target = Target::vendor(Dialect::OpenAi, "m");
+        match embeddings::encode_request(Dialect::Gemini, &read, &target) {
             Ok(converted) => {
-                let again = embeddings::openai_to_gemini(&converted.body, "m").unwrap();
-                let count = |body: &Value| body["requests"].as_array().map(Vec::len);
-                assert!(again.batch);
-                assert_eq!(count(&Value::Object(again.body)), count(&row["req"]), "{}", row["file"]);
+                let inputs = converted.body["input"].as_array().map(Vec::len);
+                assert_eq!(inputs, row["req"]["requests"].as_array().map(Vec::len), "{}", row["file"]);
                 crossed += 1;
             }
             // OpenAI has no embeddings of images.
             Err(error) => assert!(error.to_string().contains("parts[].inlineData"), "{}: {error}", row["file"]),
         }
         let answer: Value = serde_json::from_str(row["body"].as_str().unwrap()).unwrap();
-        let converted = embeddings::gemini_answer_to_openai(&answer, Encoding::Float, "m").unwrap();
-        let again = embeddings::openai_answer_to_gemini(&converted, true).unwrap();
+        let there_and_back = |form: AnswerForm| {
+            let read = embeddings::decode_answer(Dialect::Gemini, answer.clone()).unwrap();
+            let told = embeddings::encode_answer(Dialect::OpenAi, read, form, "m", "r").unwrap();
+            let read = embeddings::decode_answer(Dialect::OpenAi, told).unwrap();
+            embeddings::encode_answer(Dialect::Gemini, read, AnswerForm::default(), "m", "r").unwrap()
+        };
+        let again = there_and_back(AnswerForm::default());
         assert_eq!(again["embeddings"], answer["embeddings"], "{}", row["file"]);
-        let packed = embeddings::gemini_answer_to_openai(&answer, Encoding::Base64, "m").unwrap();
-        let again = embeddings::openai_answer_to_gemini(&packed, true).unwrap();
+        let again = there_and_back(AnswerForm { float: false, base64: true, batch: true });
         let first = |body: &Value| body.pointer("/embeddings/0/values/0").and_then(Value::as_f64).unwrap();
         assert!((first(&again) - first(&answer)).abs() < 1e-6, "{}", row["file"]);
         all += 1;

@@ -67,7 +67,7 @@ fn meter(meter: Meter) -> &'static str {
 fn crosses(operation: &Operation) -> &'static str {
     match operation.kind {
         OperationKind::ListModels | OperationKind::GetModel => "answered here",
-        OperationKind::Embeddings => "between OpenAI and Gemini",
+        OperationKind::Embeddings => "between OpenAI, Gemini and Cohere",
         OperationKind::CountTokens => "estimated here",
         _ if operation.is_conversation() => "yes",
         _ => "",

@@ -5,9 +5,8 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use outrigger_llm::chat::fields::FieldHandling;
-use outrigger_llm::registry;
-use outrigger_llm::{CallerFormat, Format};
+use outrigger_llm::chat::fields::{FieldHandling, FieldRow};
+use outrigger_llm::{CallerFormat, Dialect, Format, embeddings, registry};
 
 const HEAD: &str = "\
 # What crosses between dialects
@@ -22,6 +21,7 @@ know what happens to a field. Generated from the table in `crates/llm/src/format
 - [From Bedrock](#from-bedrock)
 - [From Cohere](#from-cohere)
 - [From OpenAI Responses](#from-openai-responses)
+- [Embeddings](#embeddings)
 
 If caller and provider speak the same dialect, the bytes of a request go on as they are
 ([semantics](semantics.md#4-what-is-changed-on-the-way)), and nothing here applies. For OpenAI
@@ -38,6 +38,15 @@ field of the request is handled in one of four ways:
 
 A field without a row is refused, because the gateway cannot know what it means. `[]` stands for any
 index of a list. If the handling depends on the value, the note says which values pass.
+";
+
+const EMBEDDINGS: &str = "
+## Embeddings
+
+Callers and providers of OpenAI, Gemini (also at Vertex AI) and Cohere understand each other. The
+gateway asks the provider for lists of numbers, and writes the vectors in the encoding that the
+caller wants. Cohere takes 96 inputs in one request, Gemini 100, Vertex AI 250: a request with more is
+not sent there. Anthropic's API and Bedrock's `Converse` have no embeddings.
 ";
 
 /// Compares a generated document with the committed one, or writes it.
@@ -81,19 +90,30 @@ fn translation() {
             CallerFormat::Common(format) => title(format),
             CallerFormat::OpenAiResponses => "OpenAI Responses",
         };
-        write!(text, "\n## From {name}\n\n| field |").unwrap();
-        others.iter().for_each(|other| write!(text, " to {} |", title(*other)).unwrap());
-        writeln!(text, " note |\n|---|{}---|", "---|".repeat(others.len())).unwrap();
-        for field in registry::fields(caller) {
-            write!(text, "| `{}` |", field.path).unwrap();
-            others
-                .iter()
-                .for_each(|other| write!(text, " {} |", word(field.handling_by_format.towards(*other))).unwrap());
-            match field.note {
-                "" => text.push_str(" |\n"),
-                note => writeln!(text, " {} |", note.replace('|', "\\|")).unwrap(),
-            }
-        }
+        write!(text, "\n## From {name}\n\n").unwrap();
+        table(&mut text, &others, registry::fields(caller));
+    }
+    text.push_str(EMBEDDINGS);
+    let embed = |dialect: &Dialect| dialect.has_embeddings();
+    for caller in Dialect::ALL.into_iter().filter(embed) {
+        let others: Vec<Format> =
+            Dialect::ALL.into_iter().filter(embed).filter(|other| *other != caller).map(Dialect::format).collect();
+        write!(text, "\n### Embeddings from {}\n\n", title(caller.format())).unwrap();
+        table(&mut text, &others, embeddings::fields::of(caller));
     }
     is_current("translation.md", &text);
+}
+
+fn table(text: &mut String, others: &[Format], fields: &[FieldRow]) {
+    text.push_str("| field |");
+    others.iter().for_each(|other| write!(text, " to {} |", title(*other)).unwrap());
+    writeln!(text, " note |\n|---|{}---|", "---|".repeat(others.len())).unwrap();
+    for field in fields {
+        write!(text, "| `{}` |", field.path).unwrap();
+        others.iter().for_each(|other| write!(text, " {} |", word(field.handling_by_format.towards(*other))).unwrap());
+        match field.note {
+            "" => text.push_str(" |\n"),
+            note => writeln!(text, " {} |", note.replace('|', "\\|")).unwrap(),
+        }
+    }
 }

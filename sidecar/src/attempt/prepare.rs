@@ -107,10 +107,10 @@ pub fn prepare(
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         match context.operation.kind {
             OperationKind::Embeddings => {
-                let (body, verb, conversion, hints) = embeddings_request(context, translation, &target)?;
-                left_out = hints;
-                path = target.api.url.versioned(verb);
-                (serialize_leased(&Value::Object(body), context.body.len(), translation), conversion)
+                let (encoded, own, conversion) = embeddings_request(context, translation, &target)?;
+                left_out = encoded.left_out;
+                path = own;
+                (serialize_leased(&Value::Object(encoded.body), context.body.len(), translation), conversion)
             }
             _ => {
                 let encode =

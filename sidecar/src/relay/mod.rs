@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use outrigger_llm::chat::origin::Origin;
-use outrigger_llm::format::gemini::embeddings::Encoding;
+use outrigger_llm::embeddings::AnswerForm;
 use outrigger_llm::provider::Api;
 use outrigger_policy::Stay;
 use serde::Serialize;
@@ -29,8 +29,8 @@ pub enum Conversion {
     Same,
     /// A conversation, to another dialect.
     Across,
-    /// Embeddings, to another dialect, in this encoding.
-    Embeddings { encoding: Encoding, batch: bool },
+    /// Embeddings, to another dialect, in this form.
+    Embeddings(AnswerForm),
 }
 
 /// The upstream that answered, and the conversion that its answer needs.

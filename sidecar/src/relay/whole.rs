@@ -8,13 +8,13 @@ use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
 use memchr::memmem::Finder;
 use outrigger_core::RefusalKind;
+use outrigger_llm::embeddings;
 use outrigger_llm::errors::classify::classify_event;
-use outrigger_llm::format::gemini::embeddings;
 use outrigger_llm::json::weight::Weight;
 use outrigger_llm::operation::OperationKind;
 use outrigger_llm::registry::{answer_bytes, summarize};
 use outrigger_llm::usage::Usage;
-use outrigger_llm::{Dialect, Malformed, decode_response, encode_response};
+use outrigger_llm::{Malformed, decode_response, encode_response};
 use serde_json::Value;
 
 use super::{AnswerSource, extra_fields};
@@ -63,7 +63,7 @@ pub fn whole_answer(
     // What the upstream answered: a request that was translated is a conversation there.
     let kind = match source.conversion {
         Conversion::Across => OperationKind::Chat,
-        Conversion::Same | Conversion::Embeddings { .. } => context.operation.kind,
+        Conversion::Same | Conversion::Embeddings(_) => context.operation.kind,
     };
     // Strings with escapes are copied to read them.
     if text.len() > EVENTS && memchr::memchr(b'\\', &text).is_some() {
@@ -82,14 +82,13 @@ pub fn whole_answer(
         lease.grow_to(text.len() + Weight::of(&text).translated(), memory).map_err(Failed::no_memory_for_answer)?;
     }
     let parse = || serde_json::from_slice::<Value>(&text).map_err(|error| malformed(error.to_string()));
-    let output = |answer: Result<Value, Malformed>| answer.map_err(|error| malformed(error.to_string()));
+    let foreign = |error: &Malformed| malformed(error.to_string());
     let is_events = source.conversion == Conversion::Across && context.stream;
     let content_type = if is_events { context.stream_type() } else { "application/json" };
     let (body, usage) = match source.conversion {
         Conversion::Same => (text.clone(), summary.usage),
         Conversion::Across => {
-            let response =
-                decode_response(source.upstream.format, &parse()?).map_err(|error| malformed(error.to_string()))?;
+            let response = decode_response(source.upstream.format, &parse()?).map_err(|error| foreign(&error))?;
             let answer = answer_events::answer_properties(context, &source.model, source.origin.clone());
             let body = match is_events {
                 // The upstream answered whole although a stream was requested.
@@ -98,14 +97,12 @@ pub fn whole_answer(
             };
             (Bytes::from(body), response.usage)
         }
-        Conversion::Embeddings { encoding, batch } => {
-            let value = parse()?;
-            let usage = embeddings::usage(source.upstream.dialect, &value);
-            let answer = match source.upstream.dialect {
-                Dialect::Gemini => output(embeddings::gemini_answer_to_openai(&value, encoding, &source.model))?,
-                _ => output(embeddings::openai_answer_to_gemini(&value, batch))?,
-            };
-            (Bytes::from(serialize(&answer, text.len())), usage)
+        Conversion::Embeddings(form) => {
+            let answer =
+                embeddings::decode_answer(source.upstream.dialect, parse()?).map_err(|error| foreign(&error))?;
+            let usage = answer.usage;
+            let answer = embeddings::encode_answer(context.dialect, answer, form, &source.model, &context.request_id);
+            (Bytes::from(serialize(&answer.map_err(|error| foreign(&error))?, text.len())), usage)
         }
     };
     if summary.empty {

@@ -5,7 +5,7 @@
 use http::HeaderMap;
 use outrigger_core::RefusalKind;
 use outrigger_llm::chat::{self, JsonObject};
-use outrigger_llm::format::gemini::embeddings;
+use outrigger_llm::embeddings;
 use outrigger_llm::json::strict;
 use outrigger_llm::operation::{Matched, ModelLocation, Operation, OperationKind, StreamForm};
 use outrigger_llm::passthrough::scan::{self, OwnFallbacks, Scanned};
@@ -195,7 +195,6 @@ pub fn unfit<'a>(
     chat: impl FnOnce() -> Result<&'a chat::ChatRequest, RequestError>,
     body: impl FnOnce() -> Result<&'a JsonObject, String>,
 ) -> Option<String> {
-    let (caller, upstream) = (operation.dialect, target.api.dialect);
     // Tokens are estimated where they can't be asked for.
     if target.takes(operation) || operation.kind == OperationKind::CountTokens {
         return None;
@@ -204,12 +203,10 @@ pub fn unfit<'a>(
         OperationKind::Chat | OperationKind::Responses => {
             chat().and_then(|request| encode_request(operation.format(), request, target, None).map(drop))
         }
-        OperationKind::Embeddings if embeddings::translates(caller, upstream) => body()
+        OperationKind::Embeddings => body()
             .map_err(|problem| RequestError::Invalid { path: "body".to_owned(), problem })
-            .and_then(|body| match upstream {
-                Dialect::Gemini => embeddings::openai_to_gemini(body, "").map(drop),
-                _ => embeddings::gemini_to_openai(body, "", operation.path.ends_with("batchEmbedContents")).map(drop),
-            }),
+            .and_then(|body| embeddings::decode_request(operation, body))
+            .and_then(|request| embeddings::encode_request(operation.dialect, &request, target).map(drop)),
         _ => return Some(operation.name.to_owned()),
     };
     carried.err().map(|error| match error {

@@ -171,3 +171,64 @@ async fn the_list_of_models_has_cohere_s_form_for_its_sdks() {
         assert!(got.json()["models"].as_array().unwrap().contains(&found), "{path}: {}", got.text);
     }
 }
+
+/// What Cohere answers to two texts.
+fn vectors() -> Value {
+    json!({"id": "e1", "embeddings": {"float": [[0.5, -2.0], [1.5, 0.25]]}, "texts": ["a", "b"],
+        "meta": {"api_version": {"version": "2"}, "billed_units": {"input_tokens": 7}}})
+}
+
+#[tokio::test]
+async fn embeddings_cross_to_cohere_and_from_it() {
+    let upstream = Fake::always(reply(200, &vectors().to_string())).await;
+    let running = Running::new(document(1, vec![cohere(&upstream)])).await;
+    let body = json!({"model": "cohere/embed-v4.0", "input": ["a", "b"], "encoding_format": "base64", "user": "u"});
+    let got = running.post("/v1/embeddings", &body).await;
+    assert_eq!(got.json()["data"][0]["embedding"], "AAAAPwAAAMA=", "{}", got.text);
+    assert_eq!(got.json()["usage"]["prompt_tokens"], 7);
+    assert_eq!(got.header("x-outrigger-adapted"), Some("user"));
+    let asked = upstream.take_requests();
+    assert_eq!(asked[0].target(), "/v2/embed");
+    let expected = json!({"model": "embed-v4.0", "texts": ["a", "b"], "input_type": "search_document",
+        "embedding_types": ["float"]});
+    assert_eq!(asked[0].json(), expected);
+    let record = running.record().await;
+    assert_eq!((record["operation"].as_str(), record["tokens"]["input"].as_u64()), (Some("embeddings"), Some(7)));
+    let body = json!({"requests": [
+        {"model": "models/cohere/embed-v4.0", "content": {"parts": [{"text": "a"}]}, "taskType": "RETRIEVAL_QUERY"},
+        {"model": "models/cohere/embed-v4.0", "content": {"parts": [{"text": "b"}]}, "taskType": "RETRIEVAL_QUERY"},
+    ]});
+    let got = running.post("/v1beta/models/cohere/embed-v4.0:batchEmbedContents", &body).await;
+    assert_eq!(got.json()["embeddings"][1]["values"], json!([1.5, 0.25]), "{}", got.text);
+    assert_eq!(upstream.take_requests()[0].json()["input_type"], "search_query");
+
+    let data = |index: u64| json!({"object": "embedding", "index": index, "embedding": [0.5, -2.0]});
+    let openai =
+        json!({"object": "list", "data": [data(0)], "model": "m", "usage": {"prompt_tokens": 3, "total_tokens": 3}});
+    let second = Fake::always(reply(200, &openai.to_string())).await;
+    let running = Running::new(document(1, vec![provider("first", &second.url)])).await;
+    let mut body = json!({"model": "first/m", "texts": ["a"], "input_type": "search_query", "output_dimension": 2});
+    let got = running.post("/v2/embed", &body).await;
+    assert_eq!(got.json()["embeddings"]["float"], json!([[0.5, -2.0]]), "{}", got.text);
+    assert_eq!(got.json()["meta"]["billed_units"]["input_tokens"], 3);
+    let asked = second.take_requests();
+    assert_eq!((asked[0].target(), &asked[0].json()["dimensions"]), ("/v1/embeddings", &json!(2)));
+    body["images"] = json!(["data:image/png;base64,AAAA"]);
+    let got = running.post("/v2/embed", &body).await;
+    assert_eq!((got.status, &got.json()["error_type"]), (400, &json!("UNSUPPORTED_PARAMETER")), "{}", got.text);
+    assert!(got.json()["message"].as_str().unwrap().contains("images"), "{}", got.text);
+}
+
+#[tokio::test]
+async fn embeddings_of_cohere_s_callers_pass_through() {
+    let upstream = Fake::always(reply(200, &vectors().to_string())).await;
+    let running = Running::new(document(1, vec![cohere(&upstream)])).await;
+    let body = json!({"novelty": 1.50, "model": "cohere/embed-v4.0", "images": ["data:image/png;base64,AAAA"],
+        "input_type": "image", "embedding_types": ["int8"]});
+    let got = running.post("/v2/embed", &body).await;
+    assert_eq!(got.text, vectors().to_string());
+    let asked = upstream.take_requests();
+    assert_eq!(asked[0].target(), "/v2/embed");
+    assert_eq!(asked[0].json().to_string(), body.to_string().replace("cohere/embed", "embed"));
+    assert_eq!(running.record().await["tokens"]["input"].as_u64(), Some(7));
+}

@@ -1,7 +1,7 @@
 //! Which fields of a request can be translated to another dialect, and how: the rows of a table that each dialect has
 //! for its own fields. Codecs, tests and the documentation use it.
 
-use crate::Format;
+use crate::{Format, RequestError};
 
 /// How a field of a request is handled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +70,31 @@ pub struct FieldRow {
     pub note: &'static str,
     /// A JSON value for the field, with which tests try the row.
     pub sample: &'static str,
+}
+
+/// How a field is handled. A field without a row is refused: the gateway can't know its meaning.
+pub(crate) fn handling(rows: &[FieldRow], path: &str, upstream: Format) -> FieldHandling {
+    let row = rows.iter().find(|row| row.path == path);
+    row.map_or(FieldHandling::Refused, |row| row.handling_by_format.towards(upstream))
+}
+
+/// Checks the fields of a request against an upstream's format, and returns the hints that will be omitted.
+///
+/// # Errors
+/// [`RequestError::Unsupported`] with the first field that is refused.
+pub(crate) fn fit(rows: &[FieldRow], paths: &[String], upstream: Format) -> Result<Vec<String>, RequestError> {
+    let mut hints = Vec::new();
+    for path in paths {
+        match handling(rows, path, upstream) {
+            FieldHandling::Carried | FieldHandling::Adapted => {}
+            FieldHandling::Hint => hints.push(path.clone()),
+            FieldHandling::Refused => {
+                return Err(RequestError::Unsupported { field: path.clone(), upstream: upstream.dialect() });
+            }
+        }
+    }
+    hints.dedup();
+    Ok(hints)
 }
 
 /// How many different fields of a request are recorded: more than any table has, and few enough for a linear search.

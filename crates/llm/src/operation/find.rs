@@ -318,7 +318,10 @@ mod tests {
             ("POST", "/cohere/v2/chat", Some((Cohere, "chat", None))),
             ("POST", "/litellm/v2/chat", Some((Cohere, "chat", None))),
             ("POST", "/v1/v2/chat", Some((Cohere, "chat", None))),
+            ("POST", "/v2/embed", Some((Cohere, "embeddings", None))),
+            ("POST", "/cohere/v2/embed", Some((Cohere, "embeddings", None))),
             // Version 1 is another API.
+            ("POST", "/v1/embed", None),
             ("POST", "/v1/chat", None),
             ("POST", "/cohere/v1/chat", None),
             ("POST", "/openai/v2/chat", None),

@@ -167,6 +167,7 @@ pub const TABLE: &[Operation] = &[
     },
     // The version is part of the path: what version 1 has there is another API.
     streaming(row((Cohere, OperationKind::Chat), "v2/chat", Field, Tokens, "chat", CHAT)),
+    row((Cohere, OperationKind::Embeddings), "v2/embed", Field, Tokens, "embeddings", both(RequestType::Embedding)),
 ];
 
 const fn streaming(row: Operation) -> Operation {

@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::Dialect;
+use crate::format::cohere::watch as cohere;
 use crate::format::gemini::watch as gemini;
 use crate::format::openai_chat::watched_usage::OpenAiUsage;
 use crate::json::lenient::{
@@ -20,6 +21,8 @@ struct Plain<'a> {
     model: LenientText<'a>,
     usage: LenientObject<OpenAiUsage>,
     usage_metadata: LenientObject<gemini::UsageMetadata>,
+    /// Of Cohere's embeddings.
+    meta: LenientObject<cohere::UsageFields>,
     error: LenientError,
     data: Present,
     embedding: Present,
@@ -49,7 +52,8 @@ pub(crate) fn plain(dialect: Dialect, kind: OperationKind, body: &[u8]) -> Optio
     let plain: Plain<'_> = object(body, &mut slow)?;
     let openai = plain.usage.0.map(|tokens| tokens.usage());
     let gemini = plain.usage_metadata.0.as_ref().map(gemini::UsageMetadata::usage);
-    let usage = openai.or(gemini).unwrap_or_default().believed(false);
+    let cohere = plain.meta.0.map(|meta| meta.usage());
+    let usage = openai.or(gemini).or(cohere).unwrap_or_default().believed(false);
     let model = plain.model.owned();
     if let Some(error) = plain.error.0 {
         return Some(AnswerSummary::of_error(error, usage, model));
@@ -58,6 +62,7 @@ pub(crate) fn plain(dialect: Dialect, kind: OperationKind, body: &[u8]) -> Optio
         (OperationKind::Embeddings, Dialect::Gemini) => {
             (plain.embedding.0 || plain.embeddings.0 || plain.predictions.0, "embeddings")
         }
+        (OperationKind::Embeddings, Dialect::Cohere) => (plain.embeddings.0, "embeddings"),
         (OperationKind::Embeddings, _) => (plain.data.0, "data"),
         // Google omits zeros.
         (OperationKind::CountTokens, Dialect::Gemini) => (true, "totalTokens"),

@@ -5,6 +5,8 @@ use crate::path::{PathError, PathSegment, UpstreamPath};
 
 /// The path of a conversation in OpenAI's API.
 const CHAT: &str = "chat/completions";
+/// The path of embeddings there.
+const EMBEDDINGS: &str = "embeddings";
 
 /// The layout of a server's paths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,6 +79,27 @@ impl UrlLayout {
         match operation.is_conversation() {
             true => self.chat(model, stream),
             false => self.own(operation, model, stream),
+        }
+    }
+
+    /// The path for embeddings that were translated. `batch`: Gemini gets several inputs at once. A server whose dialect
+    /// has no embeddings is not asked.
+    ///
+    /// # Errors
+    /// As [`UrlLayout::own`].
+    pub fn embeddings(self, model: &str, batch: bool) -> Result<UpstreamPath, PathError> {
+        match self {
+            UrlLayout::Gemini if batch => UpstreamPath::gemini(model, ":batchEmbedContents"),
+            UrlLayout::Gemini => UpstreamPath::gemini(model, ":embedContent"),
+            UrlLayout::VertexGemini => UpstreamPath::vertex("google", model, ":predict"),
+            UrlLayout::AzureDeployments => UpstreamPath::deployment(model, EMBEDDINGS),
+            UrlLayout::Cohere => Ok(UpstreamPath::fixed("v2/embed")),
+            UrlLayout::OpenAi
+            | UrlLayout::Perplexity
+            | UrlLayout::Anthropic
+            | UrlLayout::VertexClaude
+            | UrlLayout::Converse
+            | UrlLayout::InvokeModel => Ok(self.versioned(UpstreamPath::fixed(EMBEDDINGS))),
         }
     }
 

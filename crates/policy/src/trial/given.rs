@@ -77,7 +77,7 @@ impl GatewayState for TrialState<'_> {
             ("Mock", Some(mock)) => mock.dialect.as_str(),
             (kind, _) => kind,
         };
-        let of_openai = !matches!(dialect, "Anthropic" | "Gemini" | "Bedrock");
+        let of_openai = !matches!(dialect, "Anthropic" | "Gemini" | "Bedrock" | "Cohere");
         let fits = match self.request_type {
             RequestType::ChatCompletion
             | RequestType::ChatCompletionStream

@@ -1,26 +1,24 @@
-//! Translates an embeddings request to the other dialect that has embeddings.
+//! Translates an embeddings request to another dialect that has embeddings.
 
-use outrigger_llm::chat::JsonObject;
-use outrigger_llm::format::gemini::embeddings::{self, Encoding};
+use outrigger_llm::RequestError;
+use outrigger_llm::embeddings::{self, EncodedEmbeddings};
 use outrigger_llm::path::{PathError, UpstreamPath};
-use outrigger_llm::provider::{Target, UrlLayout};
-use outrigger_llm::{Dialect, RequestError};
+use outrigger_llm::provider::Target;
 
 use crate::relay::Conversion;
 use crate::request::context::RequestContext;
 use crate::request::translation::{ParsedBody, RequestTranslation};
 
-/// The body, the path, how to convert the response, and the dropped fields.
-pub(super) type EmbeddingsRequest = (JsonObject, UpstreamPath, Conversion, Vec<String>);
+/// The body with the dropped fields, the path, and how to convert the response.
+pub(super) type EmbeddingsRequest = (EncodedEmbeddings, UpstreamPath, Conversion);
 
-/// Translates an embeddings request between OpenAI's and Gemini's dialect; the latter also as Vertex AI has it.
+/// Translates an embeddings request to the target's dialect.
 pub(super) fn embeddings_request(
     context: &RequestContext,
     translation: &RequestTranslation,
     target: &Target<'_>,
 ) -> Result<EmbeddingsRequest, RequestError> {
-    let Target { api, model, .. } = *target;
-    let upstream = api.dialect;
+    let model = target.model;
     let no_path = |error: PathError| RequestError::Invalid {
         path: "model".to_owned(),
         problem: format!("`{model}` cannot be part of a path: {error}"),
@@ -28,38 +26,11 @@ pub(super) fn embeddings_request(
     translation.with(context, |read| {
         let ParsedBody::Body(body) = read else {
             let field = context.operation.name.to_owned();
-            return Err(RequestError::Unsupported { field, upstream });
+            return Err(RequestError::Unsupported { field, upstream: target.api.dialect });
         };
-        let body = body.as_ref().map_err(Clone::clone)?;
-        match upstream {
-            Dialect::Gemini if api.url == UrlLayout::VertexGemini => {
-                let translated = embeddings::openai_to_vertex(body)?;
-                let conversion = Conversion::Embeddings { encoding: translated.encoding, batch: translated.batch };
-                let path = UpstreamPath::vertex("google", model, ":predict").map_err(no_path)?;
-                Ok((translated.body, path, conversion, translated.left_out))
-            }
-            Dialect::Gemini => {
-                let translated = embeddings::openai_to_gemini(body, model)?;
-                let verb = if translated.batch { ":batchEmbedContents" } else { ":embedContent" };
-                let conversion = Conversion::Embeddings { encoding: translated.encoding, batch: translated.batch };
-                // Whether the request fits is checked before the model is known.
-                let path = match model {
-                    "" => Ok(UpstreamPath::fixed("models")),
-                    model => UpstreamPath::gemini(model, verb),
-                };
-                let path = path.map_err(no_path)?;
-                Ok((translated.body, path, conversion, translated.left_out))
-            }
-            _ => {
-                let batch = context.operation.path.ends_with("batchEmbedContents");
-                let translated = embeddings::gemini_to_openai(body, model, batch)?;
-                let conversion = Conversion::Embeddings { encoding: Encoding::Float, batch };
-                let path = match api.url {
-                    UrlLayout::AzureDeployments => UpstreamPath::deployment(model, "embeddings").map_err(no_path)?,
-                    _ => UpstreamPath::fixed("embeddings"),
-                };
-                Ok((translated.body, path, conversion, translated.left_out))
-            }
-        }
+        let request = embeddings::decode_request(context.operation, body.as_ref().map_err(Clone::clone)?)?;
+        let encoded = embeddings::encode_request(context.dialect, &request, target)?;
+        let path = target.api.url.embeddings(model, encoded.batch).map_err(no_path)?;
+        Ok((encoded, path, Conversion::Embeddings(request.form)))
     })
 }

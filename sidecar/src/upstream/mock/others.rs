@@ -28,6 +28,14 @@ pub fn answer(dialect: Dialect, provider: &str, request: &MockRequest) -> Respon
             let requests = request.body.get("requests").and_then(Value::as_array).cloned().unwrap_or_default();
             json!({"embeddings": requests.iter().map(|one| json!({"values": vector(one)})).collect::<Vec<_>>()})
         }
+        (Dialect::Cohere, "v2/embed") => {
+            let texts = request.body.get("texts").and_then(Value::as_array).cloned().unwrap_or_default();
+            let used = tokens(&Value::Array(texts.clone()));
+            json!({
+                "id": "mock", "embeddings": {"float": texts.iter().map(vector).collect::<Vec<_>>()}, "texts": texts,
+                "meta": {"api_version": {"version": "2"}, "billed_units": {"input_tokens": used}},
+            })
+        }
         _ => return unknown(dialect, request),
     };
     respond::json(200, MockPace::whole(output.to_string()))

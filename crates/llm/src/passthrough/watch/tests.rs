@@ -541,6 +541,8 @@ fn whole_answers_are_observed() {
         (Gemini, "embeddings", r#"{"embedding":{"values":[0.1]}}"#, plain.clone()),
         (Gemini, "embeddings", r#"{"embeddings":[{"values":[0.1]}]}"#, plain.clone()),
         (Gemini, "embeddings", "{}", malformed("`embeddings` is missing")),
+        (Cohere, "embeddings", r#"{"embeddings":{"float":[[0.1]]}}"#, plain.clone()),
+        (Cohere, "embeddings", "{}", malformed("`embeddings` is missing")),
         (Anthropic, "count_tokens", r#"{"input_tokens":3}"#, plain.clone()),
         (Anthropic, "count_tokens", "{}", malformed("`input_tokens` is missing")),
         (Gemini, "count_tokens", r#"{"totalTokens":3}"#, plain.clone()),
