@@ -7,19 +7,30 @@ rests after a 429) do not reach the next.
 
 import functools
 import json
+import shutil
 import subprocess
+import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from bedrock import fake_bedrock
 from gateway import REPOSITORY, Gateway, environment
 
 HERE = Path(__file__).resolve().parent
 RUN_SECONDS = 120
 
 # Provider of the policy -> its model.
-UPSTREAMS = {"openai": "gpt-4o", "anthropic": "claude-haiku-4-5", "gemini": "gemini-2.5-flash"}
+UPSTREAMS = {
+    "openai": "gpt-4o",
+    "anthropic": "claude-haiku-4-5",
+    "gemini": "gemini-2.5-flash",
+    # A server of its own, since it checks signatures.
+    "bedrock": "amazon.nova-pro-v1:0",
+}
 
 COMMON = ["chat", "stream", "tools", "tools_stream", "parallel_tools", "structured_output", "thinking"]
+INVOKE = ["invoke_model", "invoke_model_stream"]
 ERRORS = ["unknown_model", "denied_model", "bad_request", "rate_limited"]
 
 RESPONSES = [
@@ -42,12 +53,15 @@ CLIENTS = {
         *COMMON, "stream_without_usage", "structured_output_stream", *ERRORS, "list_models", *RESPONSES,
     ],  # fmt: skip
     "python/anthropic:vertex": [*COMMON, "stream_events", *ERRORS, "count_tokens"],
+    "python/anthropic:bedrock": [*COMMON, "stream_events", *ERRORS],
     "python/google:vertex": [*COMMON, "structured_output_json_schema", *ERRORS, "count_tokens"],
     "python/google": [*COMMON, "structured_output_json_schema", *ERRORS, "list_models", "count_tokens"],
+    "python/boto3": [*COMMON, *INVOKE, *ERRORS, "list_models"],
     "node/openai": [*COMMON, "stream_without_usage", "structured_output_stream", *ERRORS, "list_models"],
     "node/anthropic": [*COMMON, *ERRORS, "list_models"],
     "node/google": [*COMMON, *ERRORS, "list_models"],
     "node/ai": [*COMMON, *ERRORS],
+    "node/bedrock": [*COMMON, *INVOKE, *ERRORS],
 }
 
 # Scenarios only for the provider of the client's own dialect.
@@ -99,10 +113,25 @@ def report(program, *arguments):
     return {line["scenario"]: line["error"] for line in lines}
 
 
+@contextmanager
+def gateway_to(*upstreams):
+    """A gateway with the objects of `policy/`. The address of Amazon Bedrock is written there first."""
+    if "bedrock" not in upstreams:
+        with Gateway(HERE / "policy") as gateway:
+            yield gateway
+        return
+    with fake_bedrock() as port, tempfile.TemporaryDirectory(prefix="outrigger-policy-") as folder:
+        shutil.copytree(HERE / "policy", folder, dirs_exist_ok=True)
+        objects = (HERE / "bedrock.yaml").read_text()
+        (Path(folder) / "bedrock.yaml").write_text(objects.replace("ADDRESS", f"127.0.0.1:{port}"))
+        with Gateway(folder) as gateway:
+            yield gateway
+
+
 @once
 def run(client, upstream):
     """A client's report on an upstream, and the decisions that it caused."""
-    with Gateway(HERE / "policy") as gateway:
+    with gateway_to(upstream) as gateway:
         variant = [client.partition(":")[2]] if ":" in client else []
         return report(command(client), gateway.base, upstream, UPSTREAMS[upstream], *variant), gateway.decisions()
 
@@ -132,17 +161,34 @@ def test_retries_are_not_multiplied(client, upstream):
 
 
 @once
-def conversation(source, target):
+def conversation(package, source, target):
     program = [REPOSITORY / ".cache/venv/langchain/bin/python", HERE / "python/langchain_client.py"]
     names = [f"{name}/{UPSTREAMS[name]}" for name in (source, target)]
-    with Gateway(HERE / "policy") as gateway:
-        return report(program, gateway.base, *names)
+    with gateway_to(source, target) as gateway:
+        return report(program, gateway.base, *names, package)
 
 
 @pytest.mark.parametrize("target", UPSTREAMS)
 @pytest.mark.parametrize("source", UPSTREAMS)
+@pytest.mark.parametrize("package", ["openai", "aws"])
 @pytest.mark.parametrize("how", ["invoke", "stream"])
-def test_langchain_tool_conversation_with_changing_providers(how, source, target):
-    reported = conversation(source, target)
+def test_langchain_tool_conversation_with_changing_providers(how, package, source, target):
+    reported = conversation(package, source, target)
     assert sorted(reported) == ["invoke", "stream"]
     assert reported[how] is None, reported[how]
+
+
+@once
+def checksums(upstream):
+    program = [REPOSITORY / ".cache/venv/boto3/bin/python", HERE / "python/boto3_checksums.py"]
+    with gateway_to(upstream) as gateway:
+        return report(program, gateway.base, upstream, UPSTREAMS[upstream])
+
+
+# From another API, and as it was told.
+@pytest.mark.parametrize("stream", ["intact", "flipped"])
+@pytest.mark.parametrize("upstream", ["openai", "bedrock"])
+def test_boto3_checks_every_byte_of_a_stream(upstream, stream):
+    reported = checksums(upstream)
+    assert sorted(reported) == ["flipped", "intact"]
+    assert reported[stream] is None, reported[stream]

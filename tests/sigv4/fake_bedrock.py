@@ -1,21 +1,20 @@
 """An Amazon Bedrock that answers only requests with a signature that botocore makes too, or with an API key.
 
 It is also the token service (STS) and the agent of a node: both give a key that expires, with a session token. Prints
-its port. Each answer says who signed the request.
+its port. Each answer says who signed the request, or below the path of a name, like a mock, who answered.
 """
 
-import base64
 import datetime
 import json
 import re
-import struct
 import sys
 import threading
 import urllib.parse
-import zlib
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import bedrock_answers as answers
 import botocore.auth
+from bedrock_answers import chunk, halves
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
@@ -24,28 +23,14 @@ SESSION = "AQoDYXdzEPT//wEXAMPLEtc764bNrC9SAPBSM22wDOk4x4HIZ8j4FZTwdQW=="
 API_KEY = "ABSKQmVkcm9ja0FQSUtleS0xMjM0NTY="
 # Key id -> session token.
 KEYS = {"AKIDFIXED": None, "ASIAROLE": SESSION, "ASIAAGENT": SESSION}
+# Models that answer with an error.
+ERRORS = {
+    "limited-bedrock": (429, "ThrottlingException", "Too many requests"),
+    "refused": (400, "ValidationException", "The request is not valid"),
+    "forbidden": (403, "AccessDeniedException", "You don't have access to the model with the specified model ID."),
+}
 REGION = "eu-central-1"
 SIGNING = threading.Lock()
-
-
-def message(headers, payload):
-    def header(name, value):
-        name, value = name.encode(), value.encode()
-        return bytes([len(name)]) + name + b"\x07" + struct.pack(">H", len(value)) + value
-
-    head = b"".join(header(*pair) for pair in headers.items())
-    prelude = struct.pack(">II", 16 + len(head) + len(payload), len(head))
-    text = prelude + struct.pack(">I", zlib.crc32(prelude)) + head + payload
-    return text + struct.pack(">I", zlib.crc32(text))
-
-
-def event(name, data):
-    headers = {":event-type": name, ":content-type": "application/json", ":message-type": "event"}
-    return message(headers, json.dumps(data).encode())
-
-
-def chunk(data):
-    return event("chunk", {"bytes": base64.b64encode(json.dumps(data).encode()).decode(), "p": "abc"})
 
 
 class Bedrock(BaseHTTPRequestHandler):
@@ -68,17 +53,20 @@ class Bedrock(BaseHTTPRequestHandler):
         if signer is None:
             error = {"message": "The request signature we calculated does not match the signature you provided."}
             return self.send("application/json", json.dumps(error), 403, "InvalidSignatureException")
-        model, verb = re.fullmatch(r"/model/([^/]+)/([a-z-]+)", self.path).groups()
-        text = f"{urllib.parse.unquote(model)} for {signer}"
-        if urllib.parse.unquote(model) == "throttled":
-            return self.send("application/json", json.dumps({"message": "Too many requests"}), 429, "ThrottlingException")
-        answers = {
-            "converse": self.converse,
-            "converse-stream": self.converse_stream,
-            "invoke": self.invoke,
-            "invoke-with-response-stream": self.invoke_stream,
-        }
-        answers[verb](text)
+        name, model, verb = re.fullmatch(r"(?:/([^/]+))?/model/([^/]+)/([a-z-]+)", self.path).groups()
+        model = urllib.parse.unquote(model)
+        if model in ERRORS:
+            status, kind, words = ERRORS[model]
+            return self.send("application/json", json.dumps({"message": words}), status, kind)
+        text = f"Hello from {name}/{model}" if name else f"{model} for {signer}"
+        if verb == "invoke":
+            return self.invoke(text)
+        if verb == "invoke-with-response-stream":
+            return self.invoke_stream(text)
+        content = answers.blocks(json.loads(body), text)
+        if verb == "converse":
+            return self.send("application/json", json.dumps(answers.whole(content)))
+        self.send("application/vnd.amazon.eventstream", b"".join(answers.events(content)))
 
     def signer(self, body):
         """Who signed the request; None if the signature is not botocore's."""
@@ -107,24 +95,6 @@ class Bedrock(BaseHTTPRequestHandler):
             f"<SessionToken>{SESSION}</SessionToken><Expiration>{later()}</Expiration>"
             "</Credentials></AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>"
         ))
-
-    def converse(self, text):
-        self.send("application/json", json.dumps({
-            "output": {"message": {"role": "assistant", "content": [{"text": text}]}},
-            "stopReason": "end_turn",
-            "usage": {"inputTokens": 3, "outputTokens": 5, "totalTokens": 8},
-            "metrics": {"latencyMs": 7},
-        }))
-
-    def converse_stream(self, text):
-        events = [event("messageStart", {"role": "assistant"})]
-        events += [event("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": part}}) for part in halves(text)]
-        events += [
-            event("contentBlockStop", {"contentBlockIndex": 0}),
-            event("messageStop", {"stopReason": "end_turn"}),
-            event("metadata", {"usage": {"inputTokens": 3, "outputTokens": 5, "totalTokens": 8}, "metrics": {"latencyMs": 7}}),
-        ]
-        self.send("application/vnd.amazon.eventstream", b"".join(events))
 
     def invoke(self, text):
         self.send("application/json", json.dumps(self.anthropic([{"type": "text", "text": text}], "end_turn", 5)))
@@ -161,10 +131,6 @@ class Bedrock(BaseHTTPRequestHandler):
         # In pieces that end anywhere.
         for at in range(0, len(body), 77):
             self.wfile.write(body[at : at + 77])
-
-
-def halves(text):
-    return text[: len(text) // 2], text[len(text) // 2 :]
 
 
 def later():

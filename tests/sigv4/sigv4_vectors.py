@@ -1,6 +1,6 @@
 """Requests, and what botocore signs for them: the cases of sidecar/src/upstream/auth/sigv4/vectors.json.
 
-`.cache/venv/botocore/bin/python tests/sigv4/sigv4_vectors.py --write` writes them again. `make test-clients` compares.
+`.cache/venv/boto3/bin/python tests/sigv4/sigv4_vectors.py --write` writes them again. `make test-clients` compares.
 The keys are from AWS's documentation and open nothing.
 """
 

@@ -3,10 +3,10 @@ callers of several APIs."""
 
 import base64
 import json
-import subprocess
 
 import pytest
-from gateway import REPOSITORY, Gateway
+from bedrock import fake_bedrock
+from gateway import Gateway
 
 CLAUDE = "eu.anthropic.claude-sonnet-4-5-20250929-v1:0"
 NOVA = "eu.amazon.nova-pro-v1:0"
@@ -58,28 +58,23 @@ def gateway(tmp_path_factory):
     claims = base64.urlsafe_b64encode(json.dumps({"aud": ["sts.amazonaws.com"]}).encode()).decode().rstrip("=")
     token = folder / "token"
     token.write_text(f"e30.{claims}.c2ln")
-    program = [REPOSITORY / ".cache/venv/botocore/bin/python", REPOSITORY / "tests/sigv4/fake_bedrock.py"]
-    with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as bedrock:
-        try:
-            port = int(bedrock.stdout.readline())
-            objects = [SECRET]
-            for name, (credentials, identity, _) in KEYS.items():
-                objects.append(provider(name, port, credentials, None if credentials else identity))
-            wrong = "credentials: [{name: main, secretRef: {name: aws, key: wrong}}]"
-            objects.append(provider("wrong", port, wrong))
-            objects.append("apiVersion: outrigger.dev/v1alpha1\nkind: VirtualKey\nmetadata: {name: app}\n")
-            policy = folder / "policy"
-            policy.mkdir()
-            (policy / "objects.yaml").write_text("---".join(objects))
-            variables = {
-                "OUTRIGGER_IDENTITY_TOKEN_FILE": str(token),
-                "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"http://127.0.0.1:{port}/agent",
-                "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": str(token),
-            }
-            with Gateway(policy, **variables) as gateway:
-                yield gateway
-        finally:
-            bedrock.terminate()
+    with fake_bedrock() as port:
+        objects = [SECRET]
+        for name, (credentials, identity, _) in KEYS.items():
+            objects.append(provider(name, port, credentials, None if credentials else identity))
+        wrong = "credentials: [{name: main, secretRef: {name: aws, key: wrong}}]"
+        objects.append(provider("wrong", port, wrong))
+        objects.append("apiVersion: outrigger.dev/v1alpha1\nkind: VirtualKey\nmetadata: {name: app}\nspec: {}\n")
+        policy = folder / "policy"
+        policy.mkdir()
+        (policy / "objects.yaml").write_text("\n---\n".join(objects))
+        variables = {
+            "OUTRIGGER_IDENTITY_TOKEN_FILE": str(token),
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"http://127.0.0.1:{port}/agent",
+            "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": str(token),
+        }
+        with Gateway(policy, **variables) as gateway:
+            yield gateway
 
 
 def openai(gateway, model, stream):
@@ -116,7 +111,7 @@ def test_every_kind_of_key_signs_for_every_caller(gateway, key, caller, model, s
 def test_usage_and_price_are_known(gateway):
     openai(gateway, f"access-key/{NOVA}", True)
     record = gateway.decisions(1)[0]
-    assert (record["input_tokens"], record["output_tokens"]) == (3, 5), record
+    assert (record["tokens"]["input"], record["tokens"]["output"]) == (3, 5), record
     assert float(record["cost_usd"]) > 0, record
 
 
@@ -129,6 +124,6 @@ def test_a_wrong_key_is_a_refused_credential(gateway):
 
 
 def test_a_throttled_request_is_limited(gateway):
-    question = {"model": "access-key/throttled", "messages": [{"role": "user", "content": "x"}]}
+    question = {"model": "access-key/limited-bedrock", "messages": [{"role": "user", "content": "x"}]}
     status, _, text = gateway.ask("/v1/chat/completions", question)
     assert status == 429, text

@@ -1,6 +1,7 @@
 """LangChain: a tool conversation of three turns, in which the provider changes with every request.
 
-Run as `langchain_client.py BASE FROM TO`, with FROM and TO as provider/model. Everything in a provider's response
+Run as `langchain_client.py BASE FROM TO PACKAGE`, with FROM and TO as provider/model, and PACKAGE `openai` or `aws`.
+Everything in a provider's response
 (ids, signatures) is sent to the other one inside LangChain's messages.
 """
 
@@ -8,11 +9,12 @@ import json
 import sys
 import traceback
 
+from langchain_aws import ChatBedrockConverse
 from langchain_core.messages import HumanMessage, ToolMessage
 from langchain_core.tools import tool
 from langchain_openai import ChatOpenAI
 
-BASE, FROM, TO = sys.argv[1:4]
+BASE, FROM, TO, PACKAGE = sys.argv[1:5]
 
 
 @tool
@@ -22,7 +24,14 @@ def get_weather(city: str) -> str:
 
 
 def model(name):
-    return ChatOpenAI(model=name, base_url=f"{BASE}/v1", api_key="dummy").bind_tools([get_weather])
+    if PACKAGE == "aws":
+        keys = dict(aws_access_key_id="AKIDEXAMPLE", aws_secret_access_key="dummy")
+        chat = ChatBedrockConverse(
+            model=name, provider="amazon", base_url=BASE, region_name="eu-central-1", **keys
+        )
+    else:
+        chat = ChatOpenAI(model=name, base_url=f"{BASE}/v1", api_key="dummy")
+    return chat.bind_tools([get_weather])
 
 
 def streamed(name, messages):
