@@ -14,6 +14,8 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+import canary
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 READY_SECONDS = 20  # generous: the promised 50 ms are measured elsewhere
 PORTS, GIVEN = range(12_000, 28_000), set()
@@ -82,14 +84,18 @@ class Gateway:
         return self
 
     def __exit__(self, *_):
+        pages = self.pages()
         self.process.terminate()
         try:
             self.process.wait(10)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-        print(self.log.read_text())  # pytest shows it with a failure
+        log = self.log.read_text(errors="replace")
+        print(log)  # pytest shows it with a failure
         self.folder.cleanup()
+        for place, text in {"the log": log, **pages}.items():
+            canary.check(place, text)
 
     def until_ready(self):
         deadline = time.monotonic() + READY_SECONDS
@@ -106,6 +112,16 @@ class Gateway:
                 if time.monotonic() < deadline:
                     continue
             raise RuntimeError(f"the gateway is not ready ({answer}):\n{self.log.read_text()}")
+
+    def pages(self):
+        """The admin pages, as far as they answer."""
+        pages = {}
+        for path in ("/metrics", "/policy", "/decisions?limit=1000"):
+            try:
+                pages[path] = self.get(path)
+            except OSError:
+                break  # It has ended.
+        return pages
 
     def get(self, path):
         with urllib.request.urlopen(self.admin + path, timeout=10) as answer:
@@ -131,10 +147,13 @@ class Gateway:
         headers = {name.replace("_", "-"): value for name, value in headers.items()} | {"content-type": "application/json"}
         request = urllib.request.Request(self.base + path, json.dumps(body).encode(), headers)
         try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
-                return answer.status, answer.headers, answer.read().decode()
+            answer = urllib.request.urlopen(request, timeout=30)
         except urllib.error.HTTPError as refused:
-            return refused.code, refused.headers, refused.read().decode()
+            answer = refused
+        with answer:
+            text = answer.read().decode()
+        canary.check("an answer", f"{answer.headers}{text}")
+        return answer.status, answer.headers, text
 
     def chat(self, model, **headers):
         """A chat in OpenAI's API: (status, headers, the response as JSON)."""

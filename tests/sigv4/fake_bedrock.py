@@ -18,9 +18,10 @@ from bedrock_answers import chunk, halves
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
-SESSION = "AQoDYXdzEPT//wEXAMPLEtc764bNrC9SAPBSM22wDOk4x4HIZ8j4FZTwdQW=="
-API_KEY = "ABSKQmVkcm9ja0FQSUtleS0xMjM0NTY="
+# With the word that must be in no output: see tests/canary.py.
+SECRET = "wJalrXUtnFEMI/K7MDENG+c4n4ryEXAMPLEKEY"
+SESSION = "AQoDYXdzEPT//wc4n4ryEXAMPLEtc764bNrC9SAPBSM22wDOk4x4HIZ8j4=="
+API_KEY = "ABSKc4n4ryQmVkcm9ja0FQSUtleS0xMjM0NTY="
 # Key id -> session token.
 KEYS = {"AKIDFIXED": None, "ASIAROLE": SESSION, "ASIAAGENT": SESSION}
 # Models that answer with an error.

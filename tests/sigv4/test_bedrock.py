@@ -25,11 +25,11 @@ apiVersion: v1
 kind: Secret
 metadata: {name: aws}
 stringData:
-  api: ABSKQmVkcm9ja0FQSUtleS0xMjM0NTY=
+  api: ABSKc4n4ryQmVkcm9ja0FQSUtleS0xMjM0NTY=
   access: |
     [default]
     aws_access_key_id = AKIDFIXED
-    aws_secret_access_key = wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY
+    aws_secret_access_key = wJalrXUtnFEMI/K7MDENG+c4n4ryEXAMPLEKEY
   wrong: |
     aws_access_key_id = AKIDFIXED
     aws_secret_access_key = another
@@ -57,7 +57,7 @@ def gateway(tmp_path_factory):
     folder = tmp_path_factory.mktemp("bedrock")
     claims = base64.urlsafe_b64encode(json.dumps({"aud": ["sts.amazonaws.com"]}).encode()).decode().rstrip("=")
     token = folder / "token"
-    token.write_text(f"e30.{claims}.c2ln")
+    token.write_text(f"e30.{claims}.c4n4ryc2ln")
     with fake_bedrock() as port:
         objects = [SECRET]
         for name, (credentials, identity, _) in KEYS.items():
