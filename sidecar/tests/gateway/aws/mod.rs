@@ -1,5 +1,6 @@
 //! Amazon Bedrock: signatures with keys of a Secret, and with temporary ones from servers that speak AWS's protocols.
 
+mod converse;
 mod verify;
 
 use std::time::{Duration, SystemTime};
@@ -286,4 +287,25 @@ async fn a_session_token_that_the_provider_quotes_is_masked_and_given_up_when_re
     let got = running.post("/v1/chat/completions", &chat("m")).await;
     assert_eq!(upstream.asked().len(), 1, "{}", got.text);
     holds_no_secret(&got, &running.record().await, &[SESSION, SECRET]);
+}
+
+/// A key that expires within seconds is used once. The next request is signed with another one, for the token that the
+/// kubelet has written meanwhile.
+#[tokio::test]
+async fn a_rotated_token_of_the_pod_is_read_again() {
+    let (_folder, file) = token_file();
+    let sts = Fake::always(Vec::new()).await;
+    let upstream = Fake::always(answer("hi")).await;
+    let provider = by_identity(&upstream, Some(ROLE), Some(&sts));
+    let identity = PodIdentity { token_file: Some(file.clone()), ..PodIdentity::default() };
+    let running = running(document(1, vec![provider]), identity, None, "").await;
+    let rotated = format!("{}.cm90YXRlZA", POD_TOKEN.rsplit_once('.').unwrap().0);
+    for token in [POD_TOKEN, &rotated] {
+        std::fs::write(&file, token).unwrap();
+        sts.play(assumed("ASIAROLE", &in_seconds(9)));
+        let got = running.post("/v1/chat/completions", &chat("m")).await;
+        assert_eq!(got.status, 200, "{}", got.text);
+        let asked = sts.take_requests();
+        assert_eq!((asked.len(), form_field(&form(&asked[0].body), "WebIdentityToken")), (1, token));
+    }
 }
