@@ -16,6 +16,7 @@ mod escrow;
 mod failover;
 mod fake;
 mod fallbacks;
+mod federation;
 mod filters;
 mod fleet;
 mod flood;
