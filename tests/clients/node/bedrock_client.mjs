@@ -11,9 +11,10 @@ const client = new BedrockRuntimeClient({
   endpoint: BASE,
   region: 'eu-central-1',
   credentials: { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'dummy', sessionToken: 'dummy' },
-  // Its default is three. The gateway has done its own.
+  // It would ask again, whatever the answer says. The gateway has done that.
   maxAttempts: 1,
 });
+assert.equal(client.config.requestHandler.metadata.handlerProtocol, 'h2');
 const USER = { role: 'user', content: [{ text: 'What is the weather in Paris?' }] };
 const tool = (name, description, json) => ({ toolSpec: { name, description, inputSchema: { json } } });
 const WEATHER = tool('get_weather', 'The weather in a city.', WEATHER_SCHEMA);

@@ -11,7 +11,7 @@ from scenario import (
 
 
 def service(name):
-    # Its default is five attempts. The gateway has done its own.
+    # It would ask again, whatever the answer says. The gateway has done that.
     config = Config(retries={"total_max_attempts": 1})
     keys = dict(aws_access_key_id="AKIDEXAMPLE", aws_secret_access_key="dummy", aws_session_token="dummy")
     return boto3.client(name, region_name="eu-central-1", endpoint_url=BASE, config=config, **keys)
