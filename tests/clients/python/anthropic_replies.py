@@ -5,6 +5,9 @@ from anthropic.types import Message
 from replies import BASE, run
 
 client = anthropic.Anthropic(base_url=BASE, api_key="dummy", max_retries=0, _strict_response_validation=True)
+FINISHES = {
+    "end_turn": "stop", "stop_sequence": "stop", "max_tokens": "length", "tool_use": "tools", "refusal": "filtered"
+}  # fmt: skip
 ASKED = {"max_tokens": 4096, "messages": [{"role": "user", "content": "Say what you said."}]}
 
 
@@ -18,7 +21,9 @@ def said(message):
     text = "".join(block.text for block in message.content if block.type == "text")
     usage = message.usage
     cached = (usage.cache_read_input_tokens or 0) + (usage.cache_creation_input_tokens or 0)
-    return text, [[block.name, block.input] for block in used], [usage.input_tokens + cached, usage.output_tokens]
+    thought = "".join(block.thinking for block in message.content if block.type == "thinking")
+    tokens = [usage.input_tokens + cached, usage.output_tokens]
+    return text, thought, [[block.name, block.input] for block in used], tokens, FINISHES[message.stop_reason]
 
 
 def whole(model):

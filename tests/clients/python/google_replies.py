@@ -9,6 +9,7 @@ from google.genai import types
 from replies import BASE, run
 
 client = genai.Client(api_key="dummy", http_options=types.HttpOptions(base_url=BASE))
+FINISHES = {"STOP": "stop", "MAX_TOKENS": "length", "SAFETY": "filtered"}
 ASKED = {"contents": [{"role": "user", "parts": [{"text": "Say what you said."}]}]}
 
 
@@ -35,7 +36,11 @@ def said(answers):
         (usage.prompt_token_count or 0) + (usage.tool_use_prompt_token_count or 0),
         (usage.candidates_token_count or 0) + (usage.thoughts_token_count or 0),
     ] if usage else [0, 0]  # fmt: skip
-    return text, [[p.function_call.name, p.function_call.args or {}] for p in parts if p.function_call], tokens
+    thought = "".join(part.text for part in parts if part.text and part.thought)
+    calls = [[p.function_call.name, p.function_call.args or {}] for p in parts if p.function_call]
+    finish = FINISHES[next(c.finish_reason.value for c in reversed(candidates) if c.finish_reason)]
+    # Gemini has no reason of its own for calls.
+    return text, thought, calls, tokens, "tools" if calls and finish == "stop" else finish
 
 
 def whole(model):

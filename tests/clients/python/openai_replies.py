@@ -8,6 +8,7 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from replies import BASE, run
 
 client = openai.OpenAI(base_url=f"{BASE}/v1", api_key="dummy", max_retries=0, _strict_response_validation=True)
+FINISHES = {"stop": "stop", "length": "length", "tool_calls": "tools", "content_filter": "filtered"}
 USER = {"role": "user", "content": "Say what you said."}
 
 
@@ -19,7 +20,10 @@ def said(answer):
     text = (message.content or "") + (message.refusal or "")
     tokens = [usage.prompt_tokens, usage.completion_tokens] if usage else [0, 0]
     assert usage is None or usage.total_tokens == sum(tokens), usage
-    return text, [[call.function.name, json.loads(call.function.arguments)] for call in calls], tokens
+    used = [[call.function.name, json.loads(call.function.arguments)] for call in calls]
+    # Not in OpenAI's schema.
+    thought = getattr(message, "reasoning_content", None) or getattr(message, "reasoning", None) or ""
+    return text, thought, used, tokens, FINISHES[answer.choices[0].finish_reason]
 
 
 def finished(choice):

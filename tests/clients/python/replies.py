@@ -2,6 +2,7 @@
 
 A program runs as `PROGRAM BASE`, reads one JSON line for each question ({"model", "stream", "vectors"}: the model,
 whether to stream, or the number of vectors), and prints one for each: the content, or {"error": the traceback}.
+The finish is one word of FINISHES.
 """
 
 import json
@@ -15,6 +16,10 @@ BASE = sys.argv[1]
 warnings.simplefilter("error")
 
 
+# What the names of all dialects mean.
+FINISHES = ("stop", "length", "tools", "filtered")
+
+
 def run(whole, streamed, vectors):
     for line in sys.stdin:
         question = json.loads(line)
@@ -23,8 +28,9 @@ def run(whole, streamed, vectors):
                 said = {"vectors": vectors(question["model"], count)}
             else:
                 ask = streamed if question["stream"] else whole
-                text, calls, tokens = ask(question["model"])
-                said = {"text": text, "calls": calls, "tokens": tokens}
+                text, thought, calls, tokens, finish = ask(question["model"])
+                assert finish in FINISHES, finish
+                said = {"text": text, "thought": thought, "calls": calls, "tokens": tokens, "finish": finish}
         except Exception:
             said = {"error": traceback.format_exc()}
         print(json.dumps({"model": question["model"]} | said), flush=True)

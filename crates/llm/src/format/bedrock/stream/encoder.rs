@@ -255,7 +255,14 @@ impl Encoder {
         match self.open.take() {
             None => {}
             Some(WrittenBlock::Thinking) => self.sign(None, out),
-            Some(WrittenBlock::Text | WrittenBlock::Call { .. }) => self.stop_last(out),
+            Some(WrittenBlock::Text) => self.stop_last(out),
+            Some(WrittenBlock::Call { arguments, .. }) => {
+                // Clients parse the arguments, and an empty text is not JSON.
+                if arguments.is_empty() {
+                    self.delta(&json!({"toolUse": {"input": "{}"}}), out);
+                }
+                self.stop_last(out);
+            }
         }
     }
 

@@ -195,6 +195,13 @@ fn blocks_follow_each_other_and_only_tools_have_a_start() {
 }
 
 #[test]
+fn a_call_without_arguments_has_an_empty_object() {
+    let written = encoded(&[call(0, "a", "now"), call(1, "b", "now"), arguments(1, "{}"), finish(Finish::ToolCalls)]);
+    let inputs = written.iter().filter_map(|(_, data)| data.pointer("/delta/toolUse/input"));
+    assert_eq!(inputs.collect::<Vec<_>>(), ["{}", "{}"]);
+}
+
+#[test]
 fn an_answer_without_content_and_an_error_are_told() {
     let names = |events: &[ChatEvent]| encoded(events).into_iter().map(|(name, _)| name).collect::<Vec<_>>();
     let start = ChatEvent::Start { id: None, model: None };
