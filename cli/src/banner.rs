@@ -113,7 +113,7 @@ impl Banner<'_> {
         });
         let mut credentials = credentials.collect::<Vec<_>>().join(", ");
         if credentials.is_empty() {
-            credentials = "none needed".to_owned();
+            credentials = if provider.caller_credential { "the caller's own" } else { "none needed" }.to_owned();
         }
         if provider.suspended {
             credentials.push_str(" (the provider is suspended)");

@@ -75,6 +75,6 @@ pub(crate) fn answers(provider: &ProviderDoc, secrets: &[(SecretRef, String)]) -
     let mut credentials = provider.credentials.iter();
     let credential = credentials.any(|one| !one.suspended && secrets.iter().any(|(at, _)| *at == one.secret));
     let keyless = || lookup(&provider.kind).is_some_and(|kind| kind.keyless);
-    let needs_none = provider.credentials.is_empty() && (provider.uses_identity() || keyless());
+    let needs_none = provider.credentials.is_empty() && (provider.has_other_credential() || keyless());
     !provider.suspended && (credential || needs_none)
 }

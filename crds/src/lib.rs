@@ -34,7 +34,7 @@ pub mod weights;
 
 pub use budget::{Budget, BudgetRef, BudgetSpec};
 pub use catalog::{CatalogModel, ModelCatalog, ModelCatalogSpec};
-pub use credential::{CredentialSpec, SecretKeyRef};
+pub use credential::{CredentialSource, CredentialSpec, SecretKeyRef};
 pub use definitions::definitions;
 pub use duration::GoDuration;
 pub use fail_open::OnLedgerUnavailable;

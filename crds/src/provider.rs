@@ -94,6 +94,22 @@ use crate::{
         "!has(self.bedrock) || !has(self.bedrock.workloadIdentity) || !has(self.credentials)",
         "bedrock.workloadIdentity serves in place of credentials: remove one of them",
     ),
+    shapes::rule(
+        "!has(self.credentials) || self.type in ['Anthropic', 'OpenAI'] || !self.credentials.exists(one, one.from == 'Caller')",
+        "from: Caller is for types Anthropic and OpenAI, whose clients have a login of their own: use secretRef",
+    ),
+    shapes::rule(
+        "!has(self.credentials) || size(self.credentials) == 1 || !self.credentials.exists(one, one.from == 'Caller')",
+        "a credential from: Caller must be the only one: make another LLMProvider for the others",
+    ),
+    shapes::rule(
+        "!has(self.credentials) || !self.credentials.exists(one, one.from == 'Caller') || !(has(self.defaultPrice) || (has(self.limits) && has(self.limits.budgets)) || (has(self.models) && self.models.exists(one, has(one.price))))",
+        "what the callers' own credentials cost is not known here: remove prices and limits.budgets, and limit requests or tokens",
+    ),
+    shapes::rule(
+        "!has(self.credentials) || !has(self.endpoint) || !has(self.allowedNamespaces) || !self.credentials.exists(one, one.from == 'Caller')",
+        "callers of other namespaces must not send their own credentials to this endpoint: remove endpoint or allowedNamespaces",
+    ),
     shapes::rule("self.type != 'Mock' || !has(self.credentials)", "a Mock needs no API key: remove credentials"),
     shapes::rule(
         "!has(self.tls) || !has(self.endpoint) || self.endpoint.startsWith('https://')",

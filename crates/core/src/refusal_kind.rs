@@ -68,6 +68,8 @@ refusal_kinds! {
         "the request names no VirtualKey, and none is the default";
     VirtualKeyBlocked = "virtual_key_blocked", 403, retry, Change,
         "the VirtualKey is not bound here, is suspended, has expired or belongs to others";
+    CallerCredentialRequired = "caller_credential_required", 401, final, Change,
+        "the provider is called with the caller's own credential, and the request has none for it";
     ProviderBlocked = "provider_blocked", 403, retry, Change,
         "the VirtualKey may not use the provider, or the provider is suspended";
     ModelBlocked = "model_blocked", 403, retry, Change,

@@ -9,6 +9,9 @@ const HEADER_NAME: &str = "a header's name must be at most 64 letters, digits an
 const NO_SERVER: &str = "a Mock does not call a server: remove endpoint, tls, proxy, headers and prewarm";
 const NO_ENDPOINT: &str = "types OpenAICompatible, vLLM and SGLang have no default endpoint: set endpoint, such as http://vllm.models:8000/v1";
 const NO_KEY: &str = "this type needs an API key: list at least one in credentials";
+const CALLER_AT: &str = "spec.credentials[0]";
+const CALLER: &str = "a credential from: Caller has no value here: remove secretRef and models, and suspend the LLMProvider in its place";
+const CALLER_PAYS: &str = "what the callers' own credentials cost is not known here: remove prices and limits.budgets, and limit requests or tokens";
 const ZERO: &str = "a timeout must be longer than zero: leave it out for the default";
 const ONE_SCOPE: &str = "a rule has one scope: set only one of virtualKeys, team and customer";
 const ONE_ANSWER: &str = "a mock answers with reply or with the caller's text: set only one of reply and echo";
@@ -26,6 +29,50 @@ pub const BROKEN: &[Invalid] = &[
     (PROVIDER, "{type: Mock, mock: {}, proxy: {url: 'http://p:3128'}}", &[("spec", NO_SERVER)]),
     (PROVIDER, "{type: Mock, mock: {}, headers: {a: b}}", &[("spec", NO_SERVER)]),
     (PROVIDER, "{type: Mock, mock: {}, prewarm: true}", &[("spec", NO_SERVER)]),
+    (
+        PROVIDER,
+        "{type: Ollama, credentials: [{name: a}]}",
+        &[("spec.credentials[0]", "secretRef is required: name the Secret that holds the API key")],
+    ),
+    (PROVIDER, "{type: OpenAI, credentials: [{name: a, from: Caller, secretRef: {name: a}}]}", &[(CALLER_AT, CALLER)]),
+    (PROVIDER, "{type: OpenAI, credentials: [{name: a, from: Caller, models: [a]}]}", &[(CALLER_AT, CALLER)]),
+    (PROVIDER, "{type: OpenAI, credentials: [{name: a, from: Caller, suspended: true}]}", &[(CALLER_AT, CALLER)]),
+    (
+        PROVIDER,
+        "{type: Gemini, credentials: [{name: a, from: Caller}]}",
+        &[(
+            "spec",
+            "from: Caller is for types Anthropic and OpenAI, whose clients have a login of their own: use secretRef",
+        )],
+    ),
+    (
+        PROVIDER,
+        "{type: OpenAI, credentials: [{name: a, from: Caller}, {name: b, secretRef: {name: b}}]}",
+        &[("spec", "a credential from: Caller must be the only one: make another LLMProvider for the others")],
+    ),
+    (
+        PROVIDER,
+        "{type: OpenAI, credentials: [{name: a, from: Caller}], defaultPrice: {inputPerMillion: '1', outputPerMillion: '2'}}",
+        &[("spec", CALLER_PAYS)],
+    ),
+    (
+        PROVIDER,
+        "{type: OpenAI, credentials: [{name: a, from: Caller}], models: [{name: m, price: {inputPerMillion: '1', outputPerMillion: '2'}}]}",
+        &[("spec", CALLER_PAYS)],
+    ),
+    (
+        PROVIDER,
+        "{type: OpenAI, credentials: [{name: a, from: Caller}], limits: {budgets: [{name: b, amount: '1', window: Day}]}}",
+        &[("spec", CALLER_PAYS)],
+    ),
+    (
+        PROVIDER,
+        "{type: OpenAI, endpoint: 'https://a', allowedNamespaces: {}, credentials: [{name: a, from: Caller}]}",
+        &[(
+            "spec",
+            "callers of other namespaces must not send their own credentials to this endpoint: remove endpoint or allowedNamespaces",
+        )],
+    ),
     (
         PROVIDER,
         "{type: AzureOpenAI, credentials: [{name: a, secretRef: {name: a}}]}",

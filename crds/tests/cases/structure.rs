@@ -59,7 +59,6 @@ pub const BROKEN: &[Invalid] = &[
     (PROVIDER, "{}", &[("spec.type", "is required")]),
     (PROVIDER, "{type: null}", &[("spec.type", "is required")]),
     (PROVIDER, "{type: Ollama, credentials: [{secretRef: {name: a}}]}", &[("spec.credentials[0].name", "is required")]),
-    (PROVIDER, "{type: Ollama, credentials: [{name: a}]}", &[("spec.credentials[0].secretRef", "is required")]),
     (PROVIDER, "{type: Ollama, retry: {}}", &[("spec.retry.maxAttempts", "is required")]),
     (RULE, "null", &[("spec", "is required")]),
     // Enums.

@@ -5,6 +5,11 @@ use super::{BUDGET, CATALOG, KEY, PROVIDER, RULE};
 /// Valid specs: the smallest of each kind, all fields of each kind, and a case that passes each rule.
 pub const VALID: &[(&str, &str)] = &[
     (PROVIDER, "{type: OpenAI, credentials: [{name: main, secretRef: {name: openai}}], withoutKey: Allow}"),
+    (PROVIDER, "{type: Anthropic, credentials: [{name: login, from: Caller}], allowedNamespaces: {}}"),
+    (
+        PROVIDER,
+        "{type: OpenAI, endpoint: 'https://a/b', credentials: [{name: login, from: Caller}], limits: {requests: [{name: r, max: 9, window: Day}]}}",
+    ),
     (
         PROVIDER,
         r#"

@@ -79,7 +79,8 @@ fn common(before: &[String], wanted: &[String]) -> Option<Vec<String>> {
 
 /// Suspends removed credentials instead of deleting them, because a provider without credentials is called without any.
 fn provider(before: &ProviderDoc, wanted: Option<&ProviderDoc>) -> ProviderDoc {
-    let Some(wanted) = wanted.filter(|wanted| !wanted.suspended) else {
+    let same_source = |wanted: &&ProviderDoc| wanted.caller_credential == before.caller_credential;
+    let Some(wanted) = wanted.filter(|wanted| !wanted.suspended).filter(same_source) else {
         return ProviderDoc { suspended: true, credentials: Vec::new(), ..before.clone() };
     };
     let credential = |one: &CredentialDoc| {
@@ -166,5 +167,13 @@ mod tests {
         let with = |models: &[&str]| ProviderDoc { credentials: vec![credential(models)], ..ProviderDoc::default() };
         assert!(provider(&with(&["a"]), Some(&with(&["b"]))).credentials[0].suspended);
         assert!(!provider(&with(&["a"]), Some(&with(&["a", "b"]))).credentials[0].suspended);
+    }
+
+    #[test]
+    fn a_provider_that_no_longer_takes_the_callers_credentials_is_suspended() {
+        let caller = |caller_credential| ProviderDoc { caller_credential, ..ProviderDoc::default() };
+        for (before, now, suspended) in [(true, true, false), (true, false, true), (false, true, true)] {
+            assert_eq!(provider(&caller(before), Some(&caller(now))).suspended, suspended, "{before} {now}");
+        }
     }
 }

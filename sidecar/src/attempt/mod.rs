@@ -13,6 +13,7 @@
 
 mod answer_filters;
 mod attempt_context;
+mod caller_credential;
 mod learn;
 mod next_step;
 pub(crate) mod prepare;
@@ -114,7 +115,11 @@ pub async fn attempt(
         }
         tried.count(route.provider);
         let begun = Instant::now();
-        completion.begin_attempt(candidate, route.credential.map(|at| &*provider.credentials[at].name));
+        let credential = match provider.caller_credential {
+            true => Some(caller_credential::RECORDED),
+            false => route.credential.map(|at| &*provider.credentials[at].name),
+        };
+        completion.begin_attempt(candidate, credential);
         let capable = served.policy.capabilities(route.provider, &candidate.model);
         let timing = attempts.clock.attempt(begun, provider, capable, cursor.has_candidates());
         let outcome = send::once(attempts, &mut completion, &route, &reserved, timing).await;

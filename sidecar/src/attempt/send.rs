@@ -13,6 +13,7 @@ use outrigger_llm::usage::Usage;
 use outrigger_policy::Candidate;
 
 use super::answer_filters;
+use super::caller_credential;
 use super::route::Route;
 use super::{AttemptContext, Failed, Timing, UpstreamAnswer, keep_content_type};
 use crate::attempt::prepare::{Prepared, prepare};
@@ -154,6 +155,9 @@ pub async fn once(
             })?;
             mask = made.or(mask);
         }
+        if served.policy.providers[index].caller_credential {
+            mask = caller_credential::add(&completion.context, same, &candidate.name, &mut prepared.request)?;
+        }
         let requests_usage = prepared.requests_usage;
         let sent = send(completion, route, prepared, mask, (timing, fresh)).await;
         if let (Err(failed), Some(authorization)) = (&sent, authorization)
@@ -239,7 +243,8 @@ async fn send(
         quoted = mask.headers(&mut head.headers, is_error);
         body.mask(Masker::new(Arc::clone(mask), is_error));
     }
-    let single = completion.context.key().providers.len() == 1 && provider.credentials.len() < 2;
+    let single =
+        provider.caller_credential || (completion.context.key().providers.len() == 1 && provider.credentials.len() < 2);
     let target = backend.target(completion.context.dialect, &candidate.upstream_model);
     let (api, same) = (target.api, target.takes(completion.context.operation));
     let answer_headers = match same {
@@ -265,6 +270,9 @@ async fn send(
         if head.extensions.get::<NoFallback>().is_some() {
             failure.class = outrigger_llm::errors::classify::Class::Caller;
         }
+        if provider.caller_credential {
+            failure = caller_credential::own_fault(failure);
+        }
         // A status below 400 is not passed on: an SDK would follow a redirect.
         let same_errors = api.error_dialect() == completion.context.error_dialect();
         let upstream_answer = (same && same_errors && whole && status >= 400).then(|| {
@@ -276,11 +284,16 @@ async fn send(
                 lease: Arc::new(lease),
             })
         });
-        let failed = Failed::answered(&failure, status, &candidate.name, upstream_answer);
+        let mut failed = Failed::answered(&failure, status, &candidate.name, upstream_answer);
+        if provider.caller_credential {
+            failed = caller_credential::without_pause(failed);
+        }
         if status == StatusCode::LOOP_DETECTED.as_u16() {
             return Err(failed.loop_detected());
         }
-        return Err(if quoted || body.quoted() { failed.quoting() } else { failed });
+        // A caller may see that its own credential was quoted.
+        let quotes_ours = !provider.caller_credential && (quoted || body.quoted());
+        return Err(if quotes_ours { failed.quoting() } else { failed });
     }
     let content_type = head.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let stay = outrigger_policy::Stay {

@@ -137,6 +137,12 @@ impl Query {
         self.0.iter().filter(is_alt).any(|parameter| parameter.value.as_deref() == Some("sse"))
     }
 
+    /// Whether it has the parameter that every client of Azure sends.
+    #[must_use]
+    pub fn names_api_version(&self) -> bool {
+        self.0.iter().any(|parameter| normalized(&parameter.name) == "apiversion")
+    }
+
     /// The names and values that rules see: without credentials.
     #[must_use]
     pub fn seen(&self) -> Vec<(String, String)> {

@@ -7,6 +7,7 @@ mod access;
 mod again;
 mod aws;
 mod bedrock;
+mod caller_credential;
 mod clouds;
 mod cohere;
 mod concurrent;

@@ -54,8 +54,11 @@ impl CountedPolicy {
         indexes.into_iter().filter_map(|index| limits.all.get(index))
     }
 
-    /// The first limit in money among them.
+    /// The first limit in money among them. None counts what callers pay by themselves.
     pub fn money(&self, at: &ModelAt) -> Option<&Limit> {
+        if self.policy.providers[at.provider].caller_credential {
+            return None;
+        }
         self.limits(at).find(|limit| limit.unit == Unit::Money)
     }
 

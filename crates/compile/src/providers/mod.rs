@@ -11,7 +11,7 @@ use std::collections::HashMap;
 
 use outrigger_core::SecretRef;
 use outrigger_crds::provider::ClearTextCredentials;
-use outrigger_crds::{BalancePolicy, LlmProvider, LlmProviderType, ProviderModel, SecretKeyRef};
+use outrigger_crds::{BalancePolicy, CredentialSource, LlmProvider, LlmProviderType, ProviderModel, SecretKeyRef};
 use outrigger_policy::{Balance as BalanceDoc, CredentialDoc, ModelDoc, ProviderDoc, TimeoutsDoc};
 
 use crate::findings::finding::Finding;
@@ -90,6 +90,7 @@ fn document(
         kind: type_name(spec.provider_type).to_owned(),
         endpoint: spec.endpoint.clone(),
         credentials: Vec::new(),
+        caller_credential: spec.credentials.iter().any(|credential| credential.from == CredentialSource::Caller),
         models: spec.models.iter().map(model).collect(),
         exclusive: spec.exclusive,
         suspended: spec.suspended,
@@ -133,9 +134,10 @@ fn credentials_of(
     credentials
         .iter()
         .enumerate()
-        .map(|(index, credential)| {
+        // A credential of callers has no Secret, and is none of the gateway's.
+        .filter_map(|(index, credential)| Some((index, credential, credential.secret_ref.as_ref()?)))
+        .map(|(index, credential, SecretKeyRef { name, key })| {
             let path = format!("spec.credentials[{index}].secretRef");
-            let SecretKeyRef { name, key } = &credential.secret_ref;
             let secret = SecretRef::new(&object.namespace, name, key)
                 .map_err(|error| findings.push(object.error(&path, error.to_string())))
                 .ok()?;

@@ -120,6 +120,13 @@ impl Operation {
         self.dialect == Dialect::Anthropic && self.path.starts_with("model/")
     }
 
+    /// Whether the path is a cloud's own: `InvokeModel`, and Vertex AI's paths for Claude. Its callers' credentials are
+    /// for that cloud.
+    #[must_use]
+    pub fn is_of_cloud(&self) -> bool {
+        self.is_invoke_model() || (self.dialect == Dialect::Anthropic && self.path.starts_with("models/"))
+    }
+
     /// The dialect of errors: AWS's SDKs read AWS's errors, whatever the body.
     #[must_use]
     pub fn error_dialect(&self) -> Dialect {

@@ -20,7 +20,12 @@ impl Policy {
         if let Some(known) = provider.model(model) {
             names.extend(known.aliases.iter().map(String::as_str));
         }
-        self.limits.of_attempt(key, &key_of.id, entry, &provider.id.name, &names)
+        let mut limits = self.limits.of_attempt(key, &key_of.id, entry, &provider.id.name, &names);
+        if provider.caller_credential {
+            // The caller pays, and nobody here knows how much.
+            limits.retain(|index| self.limits.all[*index].unit != Unit::Money);
+        }
+        limits
     }
 }
 

@@ -6,9 +6,14 @@ use serde_json::{Value, json};
 use super::{Document, ProviderDoc};
 
 impl ProviderDoc {
-    /// Whether the identity of the gateway's pod serves instead of credentials.
+    /// Whether it has all that it needs without a credential of the gateway's.
     #[must_use]
-    pub fn uses_identity(&self) -> bool {
+    pub fn has_other_credential(&self) -> bool {
+        self.caller_credential || self.uses_identity()
+    }
+
+    /// Whether the identity of the gateway's pod serves instead of credentials.
+    fn uses_identity(&self) -> bool {
         self.credentials.is_empty()
             && (self.azure.as_ref().is_some_and(|azure| azure.entra.is_some())
                 || self.vertex.as_ref().is_some_and(|vertex| vertex.workload_identity.is_some())

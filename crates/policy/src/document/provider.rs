@@ -42,6 +42,9 @@ pub struct ProviderDoc {
     pub endpoint: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub credentials: Vec<CredentialDoc>,
+    /// Whether it is called with each caller's own credential. It has none of its own then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub caller_credential: bool,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub models: Vec<ModelDoc>,
     /// Whether it serves only the models in `models`.

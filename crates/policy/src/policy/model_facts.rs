@@ -12,11 +12,12 @@ use crate::prices::Price;
 
 impl Policy {
     /// The price of a model at a provider: from the first source that has one, else the provider's default. `model` is
-    /// any of its names.
+    /// any of its names. None
+    /// has a price where callers pay by themselves.
     #[must_use]
     pub fn price(&self, provider: ProviderIndex, model: &str) -> Option<&Price> {
-        self.known(provider, model, |model| model.price.as_ref(), |entry| entry.price)
-            .or_else(|| self.providers.get(provider)?.default_price.as_ref())
+        let own = self.providers.get(provider).filter(|own| !own.caller_credential)?;
+        self.known(provider, model, |model| model.price.as_ref(), |entry| entry.price).or(own.default_price.as_ref())
     }
 
     /// The tokens that fit into a model's context.

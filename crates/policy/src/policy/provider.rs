@@ -24,6 +24,8 @@ pub struct Provider {
     pub kind: String,
     pub endpoint: Option<String>,
     pub credentials: TiVec<CredentialIndex, Credential>,
+    /// Whether it is called with each caller's own credential.
+    pub caller_credential: bool,
     pub models: Vec<Model>,
     pub exclusive: bool,
     pub suspended: bool,
@@ -66,6 +68,7 @@ impl Provider {
             patterns: Globs::new(&patterns),
             accepts_any_name: !any.is_empty(),
             credentials: doc.credentials.iter().map(|credential| Credential::of(credential, identity)).collect(),
+            caller_credential: doc.caller_credential,
             id,
             identity,
             kind: doc.kind.clone(),
