@@ -142,7 +142,8 @@ impl Running {
         let response = request.send().await.unwrap();
         let status = response.status().as_u16();
         let headers = response.headers().clone();
-        Answer { status, headers, text: response.text().await.unwrap_or_else(|error| format!("broken: {error}")) }
+        let bytes = response.bytes().await.unwrap_or_else(|error| format!("broken: {error}").into());
+        Answer { status, headers, text: String::from_utf8_lossy(&bytes).into_owned(), bytes }
     }
 
     pub fn url(&self, path: &str) -> String {
@@ -165,6 +166,7 @@ impl Running {
 pub struct Answer {
     pub status: u16,
     pub headers: reqwest::header::HeaderMap,
+    pub bytes: bytes::Bytes,
     pub text: String,
 }
 

@@ -2,11 +2,14 @@
 
 #![allow(clippy::print_stderr, reason = "what did not run says so")]
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use flate2::read::GzDecoder;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -30,6 +33,8 @@ pub struct Exchange {
     pub resp_headers: BTreeMap<String, String>,
     pub kind: String,
     body: Option<String>,
+    /// An answer that is not text, in Base64.
+    body_b64: Option<String>,
 }
 
 /// All exchanges. Without the folder it prints a line and returns `None`.
@@ -43,8 +48,9 @@ pub fn exchanges() -> Option<Vec<Exchange>> {
     Some(lines.map(|line| serde_json::from_str(&line.unwrap()).unwrap()).collect())
 }
 
-/// The three types of upstream at the fake's address, with the version in their paths.
-pub const UPSTREAMS: [(&str, &str); 3] = [("OpenAICompatible", "v1"), ("Anthropic", "v1"), ("Gemini", "v1beta")];
+/// The types of upstream at the fake's address, with the version in their paths.
+pub const UPSTREAMS: [(&str, &str); 5] =
+    [("OpenAICompatible", "/v1"), ("Anthropic", "/v1"), ("Gemini", "/v1beta"), ("Bedrock", ""), ("Cohere", "")];
 
 impl Exchange {
     pub fn place(&self) -> String {
@@ -56,7 +62,9 @@ impl Exchange {
     pub fn route(&self) -> Option<(usize, String)> {
         let openai = |path: &str| Some((0, path.to_owned()));
         match (self.provider.as_str(), self.api.as_str()) {
+            ("cohere", "chat" | "embed") => Some((4, format!("v2/{}", self.api))),
             ("cohere", _) => None,
+            ("bedrock", "converse" | "converse-stream") => Some((3, format!("model/MODEL/{}", self.api))),
             (_, "chat") => openai("chat/completions"),
             (_, "completions" | "responses" | "embeddings" | "moderations") => openai(&self.api),
             ("anthropic", "messages") => Some((1, "messages".to_owned())),
@@ -69,7 +77,16 @@ impl Exchange {
         }
     }
 
-    pub fn body(&self) -> &str {
+    pub fn body(&self) -> Cow<'_, [u8]> {
+        match (&self.body, &self.body_b64) {
+            (Some(text), _) => Cow::Borrowed(text.as_bytes()),
+            (None, Some(packed)) => Cow::Owned(STANDARD.decode(packed).unwrap()),
+            (None, None) => Cow::Borrowed(&[]),
+        }
+    }
+
+    /// The answer, which is text.
+    pub fn text(&self) -> &str {
         self.body.as_deref().unwrap_or_default()
     }
 
@@ -81,6 +98,9 @@ impl Exchange {
     }
 
     pub fn path_model(&self) -> &str {
+        if let Some((model, _)) = self.path.strip_prefix("/model/").and_then(|rest| rest.rsplit_once('/')) {
+            return model;
+        }
         self.path.rsplit('/').next().and_then(|segment| segment.split(':').next()).unwrap()
     }
 
@@ -95,8 +115,9 @@ impl Exchange {
                 head.push_str(&format!("{name}: {value}\r\n"));
             }
         }
-        let mut rest = self.body().as_bytes();
-        if self.kind != "sse" {
+        let body = self.body();
+        let mut rest = body.as_ref();
+        if !["sse", "eventstream"].contains(&&*self.kind) {
             head.push_str(&format!("content-length: {}\r\n\r\n", rest.len()));
             return vec![Act::Send(head), Act::Bytes(rest.to_vec())];
         }
@@ -150,8 +171,10 @@ pub fn replay(exchange: &Exchange, route: (usize, &str), name: &str, variation: 
     let mut recorded = exchange.req.get().to_owned();
     let query = if exchange.query.is_empty() { String::new() } else { format!("?{}", exchange.query) };
     let model = exchange.path_model();
-    let target = format!("/{version}/{}{query}", below.replace("MODEL", model));
-    let mut path = format!("/{version}/{}{query}", below.replace("MODEL", &format!("{name}%2F{model}")));
+    // AWS signs the path, so a colon is encoded there.
+    let named = if version.is_empty() { model.replace(':', "%3A") } else { model.to_owned() };
+    let target = format!("{version}/{}{query}", below.replace("MODEL", &named));
+    let mut path = format!("{version}/{}{query}", below.replace("MODEL", &format!("{name}%2F{named}")));
     match variation {
         Variation::AsRecorded => {}
         Variation::WithoutUsage => {
@@ -165,8 +188,8 @@ pub fn replay(exchange: &Exchange, route: (usize, &str), name: &str, variation: 
     let requests_usage =
         streams && edited.stream_options.as_ref().is_none_or(|options| options["include_usage"] != true);
     let mut body = recorded.clone();
-    if upstream < 2 {
-        let raw = edited.model.unwrap().get();
+    if let Some(model) = edited.model.filter(|_| !below.contains("MODEL")) {
+        let raw = model.get();
         let at = raw.as_ptr() as usize - recorded.as_ptr() as usize;
         let model: String = serde_json::from_str(raw).unwrap();
         body.replace_range(at..at + raw.len(), &json!(format!("{name}/{model}")).to_string());
