@@ -42,6 +42,7 @@ PRICES = FOLDER / "builtin" / "prices.rs"
 # Our provider type -> the table's names for it. The table may list a model with or without its provider as a prefix.
 PROVIDERS = {
     "Anthropic": ("anthropic",),
+    "AzureOpenAI": ("azure", "azure_text"),
     "Bedrock": ("bedrock_converse", "bedrock"),
     "Cerebras": ("cerebras",),
     "Cohere": ("cohere", "cohere_chat"),
@@ -54,6 +55,7 @@ PROVIDERS = {
     "OpenAI": ("openai", "text-completion-openai"),
     "Perplexity": ("perplexity",),
     "Together": ("together_ai",),
+    "VertexAI": ("vertex_ai-language-models", "vertex_ai-anthropic_models", "vertex_ai-embedding-models"),
     "xAI": ("xai",),
 }
 
@@ -64,7 +66,7 @@ PAID = {"Bedrock", "Cohere", "DeepSeek", "Fireworks", "Nebius", "Perplexity", "T
 SIZES = re.compile(r"(together|fireworks)-ai-")
 
 # What a type serves, if it is less than all of MODES.
-SERVED = {"Bedrock": {"chat", "completion"}}
+SERVED = {"Bedrock": {"chat", "completion"}, "VertexAI": {"chat", "embedding"}}
 
 MODES = {
     "chat",
@@ -168,12 +170,18 @@ const SERVICE: Service = Service {
 # pictures by their size, and of LiteLLM's own spellings are none.
 BEDROCK = re.compile(r"(?:bedrock/)?((?:[a-z]{2}(?:-[a-z]+)+-\d/)?[a-z0-9-]+\.[a-z0-9.:-]+)")
 
+# What the table writes before the models of a cloud. Rows with more of a path have the price of another region.
+CLOUDS = {"AzureOpenAI": "azure/", "VertexAI": "vertex_ai/"}
+
 
 def own_name(kind, key, prefixes):
     """The model's name in the provider's own API, or None if the row is not a model of its own."""
     if kind == "Bedrock":
         found = BEDROCK.fullmatch(key)
         return found and found[1]
+    if kind in CLOUDS:
+        key = key.removeprefix(CLOUDS[kind])
+        return None if "/" in key else key
     for prefix in prefixes:
         if key.startswith(prefix + "/"):
             key = key[len(prefix) + 1 :]

@@ -1,8 +1,9 @@
 //! The built-in catalogue: the models of each provider type, their sizes, capabilities and prices.
 //!
 //! A sorted static table for each provider type; nothing is parsed at start. Types whose models are those of a server
-//! (OpenAICompatible, vLLM, SGLang, Ollama, Mock), and types whose names depend on a deployment (Azure), have no table. A
-//! dated snapshot is an ordinary name: there are no aliases here. Only names of Bedrock have parts (`bedrock.rs`).
+//! (OpenAICompatible, vLLM, SGLang, Ollama, Mock) have no table. A deployment at Azure is known here if it has the name of
+//! its model. A dated snapshot is an ordinary name: there are no aliases here. Only names of Bedrock have parts
+//! (`bedrock.rs`).
 
 mod bedrock;
 pub(crate) mod custom;
@@ -44,6 +45,7 @@ impl CatalogueEntry {
 fn table(provider_type: &str) -> Option<&'static table::ModelTable> {
     Some(match provider_type {
         "Anthropic" => &builtin::ANTHROPIC,
+        "AzureOpenAI" => &builtin::AZUREOPENAI,
         bedrock::TYPE => &builtin::BEDROCK,
         "Cerebras" => &builtin::CEREBRAS,
         "Cohere" => &builtin::COHERE,
@@ -58,6 +60,7 @@ fn table(provider_type: &str) -> Option<&'static table::ModelTable> {
         "OpenRouter" => &builtin::OPENROUTER,
         "Perplexity" => &builtin::PERPLEXITY,
         "Together" => &builtin::TOGETHER,
+        "VertexAI" => &builtin::VERTEXAI,
         "xAI" => &builtin::XAI,
         _ => return None,
     })
@@ -82,17 +85,18 @@ pub(crate) fn lookup_in(provider_type: &str, region: &str, model: &str) -> Optio
     }
 }
 
-/// Whether a provider of this type serves what its table lists. At Bedrock, the account and the region decide.
+/// Whether a provider of this type serves what its table lists. In a cloud, the account and the region decide.
 pub(crate) fn serves_all(provider_type: &str) -> bool {
-    provider_type != bedrock::TYPE
+    ![bedrock::TYPE, "AzureOpenAI", "VertexAI"].contains(&provider_type)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const TYPES: [&str; 16] = [
+    const TYPES: [&str; 18] = [
         "Anthropic",
+        "AzureOpenAI",
         "Bedrock",
         "Cerebras",
         "Cohere",
@@ -107,6 +111,7 @@ mod tests {
         "OpenRouter",
         "Perplexity",
         "Together",
+        "VertexAI",
         "xAI",
     ];
 
