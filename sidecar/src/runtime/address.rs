@@ -56,20 +56,27 @@ fn in_location(VertexDoc { project, location, api_version, .. }: &VertexDoc, end
     format!("{server}/{api_version}/projects/{project}/locations/{location}")
 }
 
-/// A service of AWS in a region. The regions of a partition have their own domain.
+/// The partitions of AWS that have their own domain, by the beginning of their regions' names.
+const AWS_DOMAINS: [(&str, &str); 6] = [
+    ("cn-", "amazonaws.com.cn"),
+    ("eusc-", "amazonaws.eu"),
+    ("us-iso-", "c2s.ic.gov"),
+    ("us-isob-", "sc2s.sgov.gov"),
+    ("us-isof-", "csp.hci.ic.gov"),
+    ("eu-isoe-", "cloud.adc-e.uk"),
+];
+
+/// A service of AWS in a region.
 pub fn aws_url(service: &str, region: &str) -> String {
-    let domain = match region.split('-').next() {
-        Some("cn") => "amazonaws.com.cn",
-        Some("eusc") => "amazonaws.eu",
-        _ => "amazonaws.com",
-    };
+    let own = AWS_DOMAINS.iter().find(|(begin, _)| region.starts_with(begin));
+    let domain = own.map_or("amazonaws.com", |(_, domain)| domain);
     format!("https://{service}.{region}.{domain}")
 }
 
 #[cfg(test)]
 mod tests {
     use outrigger_llm::provider::lookup;
-    use outrigger_policy::{AzureDoc, Document, FORMAT, Policy, ProviderDoc};
+    use outrigger_policy::{AzureDoc, BedrockDoc, Document, FORMAT, Policy, ProviderDoc};
 
     use super::*;
 
@@ -100,6 +107,24 @@ mod tests {
             let found = address("VertexAI", ProviderDoc { vertex: Some(vertex), endpoint, ..ProviderDoc::default() });
             assert_eq!(found.url, Some(format!("{expected}/projects/p-1/locations/{location}")));
         }
+    }
+
+    #[test]
+    fn bedrock_has_a_server_for_each_region() {
+        for (region, endpoint, expected) in [
+            ("eu-central-1", None, "https://bedrock-runtime.eu-central-1.amazonaws.com"),
+            ("us-gov-west-1", None, "https://bedrock-runtime.us-gov-west-1.amazonaws.com"),
+            ("cn-north-1", None, "https://bedrock-runtime.cn-north-1.amazonaws.com.cn"),
+            ("eusc-de-east-1", None, "https://bedrock-runtime.eusc-de-east-1.amazonaws.eu"),
+            ("us-isob-east-1", None, "https://bedrock-runtime.us-isob-east-1.sc2s.sgov.gov"),
+            ("eu-central-1", Some("https://bedrock.internal"), "https://bedrock.internal"),
+        ] {
+            let bedrock = BedrockDoc { region: region.to_owned(), ..BedrockDoc::default() };
+            let endpoint = endpoint.map(str::to_owned);
+            let found = address("Bedrock", ProviderDoc { bedrock: Some(bedrock), endpoint, ..ProviderDoc::default() });
+            assert_eq!(found.url.as_deref(), Some(expected), "{region}");
+        }
+        assert_eq!(aws_url("sts", "us-iso-east-1"), "https://sts.us-iso-east-1.c2s.ic.gov");
     }
 
     #[test]
