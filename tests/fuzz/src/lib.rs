@@ -26,6 +26,7 @@ pub const TARGETS: &[FuzzTarget] = &[
     FuzzTarget { name: "gemini_request", run: translation::gemini_request },
     FuzzTarget { name: "bedrock_request", run: translation::bedrock_request },
     FuzzTarget { name: "cohere_request", run: translation::cohere_request },
+    FuzzTarget { name: "responses_request", run: translation::responses_request },
     FuzzTarget { name: "openai_response", run: translation::openai_response },
     FuzzTarget { name: "anthropic_response", run: translation::anthropic_response },
     FuzzTarget { name: "gemini_response", run: translation::gemini_response },
