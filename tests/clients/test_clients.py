@@ -43,6 +43,10 @@ RESPONSES = [
     "responses_error",
 ]
 
+SDK = ["chat", "stream", "tools", "structured_output"]
+# Clients that share one environment, to save the time of its installation.
+IN_SDKS = ["groq", "instructor", "pydantic_ai", "langchain_models", "litellm"]
+
 # Client -> the scenarios that its program must report. A missing one would otherwise go unnoticed.
 CLIENTS = {
     "python/openai": [*COMMON, "stream_without_usage", "structured_output_stream", *ERRORS, "list_models", *RESPONSES],
@@ -57,6 +61,15 @@ CLIENTS = {
     "python/google:vertex": [*COMMON, "structured_output_json_schema", *ERRORS, "count_tokens"],
     "python/google": [*COMMON, "structured_output_json_schema", *ERRORS, "list_models", "count_tokens"],
     "python/boto3": [*COMMON, *INVOKE, *ERRORS, "list_models"],
+    "python/groq": ["chat", "stream", "tools", "structured_output", "unknown_model"],
+    "python/instructor": ["openai_schema"],
+    # The same package with the API of another vendor.
+    "python/pydantic_ai:openai": SDK,
+    "python/pydantic_ai:google": SDK,
+    "python/langchain_models:openai": [*SDK, "tools_stream"],
+    "python/langchain_models:anthropic": [*SDK, "tools_stream"],
+    "python/langchain_models:google": [*SDK, "tools_stream"],
+    "python/litellm": SDK,
     "node/openai": [*COMMON, "stream_without_usage", "structured_output_stream", *ERRORS, "list_models"],
     "node/anthropic": [*COMMON, *ERRORS, "list_models"],
     "node/google": [*COMMON, *ERRORS, "list_models"],
@@ -70,7 +83,13 @@ OWN = {
     ("python/openai:azure", "openai"): ["embeddings"],
     ("python/google", "gemini"): ["embeddings"],
 }
-RUNS = [(client, upstream) for client in CLIENTS for upstream in UPSTREAMS]
+# Clients of the shared environment only with the providers that a mock can be.
+RUNS = [
+    (client, upstream)
+    for client in CLIENTS
+    for upstream in UPSTREAMS
+    if upstream != "bedrock" or client.partition(":")[0].removeprefix("python/") not in IN_SDKS
+]
 
 
 def expected(client, upstream):
@@ -81,7 +100,8 @@ def command(client):
     language, sdk = client.partition(":")[0].split("/")
     if language == "node":
         return [HERE / "node/node_modules/.bin/node", HERE / f"node/{sdk}_client.mjs"]
-    return [REPOSITORY / f".cache/venv/{sdk}/bin/python", HERE / f"python/{sdk}_client.py"]
+    venv = "sdks" if sdk in IN_SDKS else sdk
+    return [REPOSITORY / f".cache/venv/{venv}/bin/python", HERE / f"python/{sdk}_client.py"]
 
 
 def once(function):
