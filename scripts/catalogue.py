@@ -77,6 +77,7 @@ MODES = {
     "audio_speech",
     "audio_transcription",
     "moderation",
+    "rerank",
 }
 
 # The suffix of the table's prices for another service -> the service's name in responses.
@@ -156,7 +157,7 @@ use crate::prices::{Price, Service, Tier};
 const PRICE: Price = Price {
     input: 0, output: 0, cached_input: None, cache_write: None, cache_write_1h: None, reasoning: None,
     audio_input: None, audio_output: None, image_input: None, image_output: None,
-    image: None, characters: None, second: None, tiers: Cow::Borrowed(&[]), services: Cow::Borrowed(&[]),
+    image: None, characters: None, second: None, search: None, tiers: Cow::Borrowed(&[]), services: Cow::Borrowed(&[]),
 };
 const TIER: Tier = Tier { above: 0, input: 0, output: 0, cached_input: None, cache_write: None, cache_write_1h: None };
 const SERVICE: Service = Service {
@@ -273,6 +274,11 @@ def price(row):
         usual["output"] = usual["image_output"]
     if mode == "embedding" and "input" in usual:
         usual.setdefault("output", 0)
+    if mode == "rerank":
+        query = row.get("input_cost_per_query")
+        if not isinstance(query, Decimal) or any(usual.values()):
+            return None
+        return {"input": 0, "output": 0, "search": nanos(query, 1)}
     if "input" not in usual and "output" not in usual:
         characters, second = row.get("input_cost_per_character"), row.get("input_cost_per_second")
         if mode == "audio_speech" and isinstance(characters, Decimal):

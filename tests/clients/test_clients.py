@@ -25,6 +25,7 @@ UPSTREAMS = {
     "openai": "gpt-4o",
     "anthropic": "claude-haiku-4-5",
     "gemini": "gemini-2.5-flash",
+    "cohere": "command-a-03-2025",
     # A server of its own, since it checks signatures.
     "bedrock": "amazon.nova-pro-v1:0",
 }
@@ -70,6 +71,7 @@ CLIENTS = {
     "python/langchain_models:anthropic": [*SDK, "tools_stream"],
     "python/langchain_models:google": [*SDK, "tools_stream"],
     "python/litellm": SDK,
+    "python/cohere": [*COMMON, "stream_events", *ERRORS, "list_models"],
     "node/openai": [*COMMON, "stream_without_usage", "structured_output_stream", *ERRORS, "list_models"],
     "node/anthropic": [*COMMON, *ERRORS, "list_models"],
     "node/google": [*COMMON, *ERRORS, "list_models"],
@@ -77,18 +79,22 @@ CLIENTS = {
     "node/bedrock": [*COMMON, *INVOKE, *ERRORS],
 }
 
-# Scenarios only for the provider of the client's own dialect.
+# Scenarios only for the providers that have the operation.
+EMBED = ("openai", "gemini", "cohere")
 OWN = {
-    ("python/openai", "openai"): ["embeddings"],
-    ("python/openai:azure", "openai"): ["embeddings"],
-    ("python/google", "gemini"): ["embeddings"],
+    **{("python/openai", upstream): ["embeddings"] for upstream in EMBED},
+    **{("python/openai:azure", upstream): ["embeddings"] for upstream in EMBED},
+    **{("python/google", upstream): ["embeddings"] for upstream in EMBED},
+    ("python/cohere", "openai"): ["embed", "rerank"],
+    ("python/cohere", "cohere"): ["embed", "rerank"],
+    ("python/cohere", "gemini"): ["embed"],
 }
-# Clients of the shared environment only with the providers that a mock can be.
+# Clients of the shared environment only with mocks of the first three APIs.
 RUNS = [
     (client, upstream)
     for client in CLIENTS
     for upstream in UPSTREAMS
-    if upstream != "bedrock" or client.partition(":")[0].removeprefix("python/") not in IN_SDKS
+    if upstream not in ("bedrock", "cohere") or client.partition(":")[0].removeprefix("python/") not in IN_SDKS
 ]
 
 

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`chat`] | a conversation that belongs to no format |
 //! | [`embeddings`] | embeddings that belong to no dialect, and their codecs |
+//! | [`rerank`] | the same for the relevance of documents |
 //! | [`mod@format`] | the formats, a folder each |
 //! | [`framing`] | streams split into events |
 //! | [`provider`] | provider types as rows, and the target that a request is written for |
@@ -35,6 +36,7 @@ pub mod passthrough;
 pub mod path;
 pub mod provider;
 pub mod registry;
+pub mod rerank;
 pub mod tokens;
 pub mod usage;
 

@@ -301,6 +301,7 @@ pub fn summarize(dialect: Dialect, kind: OperationKind, body: &[u8]) -> AnswerSu
         | OperationKind::CountTokens
         | OperationKind::ListModels
         | OperationKind::GetModel => other_answers::plain(dialect, kind, body),
+        OperationKind::Rerank => return other_answers::reranked(body),
         OperationKind::ImageGeneration => return other_answers::pictures(body),
         OperationKind::Moderations | OperationKind::Speech | OperationKind::Transcription => {
             return other_answers::other(body);

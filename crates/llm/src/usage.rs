@@ -34,6 +34,8 @@ pub struct Usage {
     pub images: Option<u64>,
     /// Transcribed audio.
     pub milliseconds: Option<u64>,
+    /// Searches: queries over documents, as Cohere bills them.
+    pub searches: Option<u64>,
     /// The service tier of the answer, if reported: it may differ from the requested one.
     pub service: Option<ServiceTier>,
 }
@@ -118,7 +120,7 @@ impl Usage {
     }
 
     /// All numbers, without the service tier.
-    fn figures(&mut self) -> [&mut Option<u64>; 12] {
+    fn figures(&mut self) -> [&mut Option<u64>; 13] {
         [
             &mut self.input,
             &mut self.cached_input,
@@ -132,6 +134,7 @@ impl Usage {
             &mut self.image_output,
             &mut self.images,
             &mut self.milliseconds,
+            &mut self.searches,
         ]
     }
 

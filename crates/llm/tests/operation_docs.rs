@@ -59,6 +59,7 @@ fn meter(meter: Meter) -> &'static str {
         Meter::Tokens => "tokens",
         Meter::Images => "pictures",
         Meter::Characters => "characters",
+        Meter::Searches => "searches",
         Meter::Seconds => "seconds",
         Meter::Free => "",
     }
@@ -68,6 +69,7 @@ fn crosses(operation: &Operation) -> &'static str {
     match operation.kind {
         OperationKind::ListModels | OperationKind::GetModel => "answered here",
         OperationKind::Embeddings => "between OpenAI, Gemini and Cohere",
+        OperationKind::Rerank => "between OpenAI and Cohere",
         OperationKind::CountTokens => "estimated here",
         _ if operation.is_conversation() => "yes",
         _ => "",

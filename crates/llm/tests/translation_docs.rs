@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use outrigger_llm::chat::fields::{FieldHandling, FieldRow};
-use outrigger_llm::{CallerFormat, Dialect, Format, embeddings, registry};
+use outrigger_llm::{CallerFormat, Dialect, Format, embeddings, registry, rerank};
 
 const HEAD: &str = "\
 # What crosses between dialects
@@ -22,6 +22,7 @@ know what happens to a field. Generated from the table in `crates/llm/src/format
 - [From Cohere](#from-cohere)
 - [From OpenAI Responses](#from-openai-responses)
 - [Embeddings](#embeddings)
+- [Rerank](#rerank)
 
 If caller and provider speak the same dialect, the bytes of a request go on as they are
 ([semantics](semantics.md#4-what-is-changed-on-the-way)), and nothing here applies. For OpenAI
@@ -47,6 +48,14 @@ Callers and providers of OpenAI, Gemini (also at Vertex AI) and Cohere understan
 gateway asks the provider for lists of numbers, and writes the vectors in the encoding that the
 caller wants. Cohere takes 96 inputs in one request, Gemini 100, Vertex AI 250: a request with more is
 not sent there. Anthropic's API and Bedrock's `Converse` have no embeddings.
+";
+
+const RERANK: &str = "
+## Rerank
+
+Servers of OpenAI's dialect have the operation that Jina AI made, at `/rerank`; OpenAI itself has none.
+Such a request also goes to Cohere, and Cohere's goes to such servers: providers of type Together,
+Fireworks, OpenRouter, vLLM, SGLang and OpenAICompatible.
 ";
 
 /// Compares a generated document with the committed one, or writes it.
@@ -100,6 +109,13 @@ fn translation() {
             Dialect::ALL.into_iter().filter(embed).filter(|other| *other != caller).map(Dialect::format).collect();
         write!(text, "\n### Embeddings from {}\n\n", title(caller.format())).unwrap();
         table(&mut text, &others, embeddings::fields::of(caller));
+    }
+    text.push_str(RERANK);
+    for caller in Dialect::ALL.into_iter().filter(|caller| !rerank::fields::of(*caller).is_empty()) {
+        let others: Vec<Format> =
+            [Format::OpenAiChat, Format::Cohere].into_iter().filter(|other| *other != caller.format()).collect();
+        write!(text, "\n### Rerank from {}\n\n", title(caller.format())).unwrap();
+        table(&mut text, &others, rerank::fields::of(caller));
     }
     is_current("translation.md", &text);
 }

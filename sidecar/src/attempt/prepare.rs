@@ -2,6 +2,7 @@
 
 mod betas;
 mod embeddings;
+mod rerank;
 mod same;
 
 use http::{HeaderMap, HeaderValue, Method, Request, header};
@@ -14,6 +15,7 @@ use outrigger_policy::Candidate;
 use serde_json::Value;
 
 use self::embeddings::embeddings_request;
+use self::rerank::rerank_request;
 use self::same::same_dialect;
 use crate::memory::{LONG_WORK, MemoryLease};
 use crate::relay::Conversion;
@@ -110,6 +112,11 @@ pub fn prepare(
                 let (encoded, own, conversion) = embeddings_request(context, translation, &target)?;
                 left_out = encoded.left_out;
                 path = own;
+                (serialize_leased(&Value::Object(encoded.body), context.body.len(), translation), conversion)
+            }
+            OperationKind::Rerank => {
+                let (encoded, conversion) = rerank_request(context, translation, &target)?;
+                left_out = encoded.left_out;
                 (serialize_leased(&Value::Object(encoded.body), context.body.len(), translation), conversion)
             }
             _ => {

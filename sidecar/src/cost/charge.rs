@@ -174,6 +174,15 @@ impl Charge {
             reported.input.get_or_insert(self.input);
             reported.output = Some(asked.saturating_mul(PICTURE));
         }
+        if let Metered::Searches(asked) = self.metered
+            && reported.searches.is_none()
+            && reported.input.is_none()
+        {
+            // Billed by the search, or by tokens that were not reported.
+            estimated = true;
+            reported.searches = Some(asked);
+            reported.input = Some(self.input);
+        }
         // A recording of unknown length that is billed by the second.
         if self.by_seconds
             && reported.is_empty()
@@ -224,6 +233,7 @@ impl Charge {
             images,
             characters,
             milliseconds: known(usage.milliseconds),
+            searches: known(usage.searches),
             service,
         }
     }

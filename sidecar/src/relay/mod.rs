@@ -31,6 +31,8 @@ pub enum Conversion {
     Across,
     /// Embeddings, to another dialect, in this form.
     Embeddings(AnswerForm),
+    /// Relevances of documents, to another dialect. The caller may want its documents back.
+    Rerank { returns_documents: bool },
 }
 
 /// The upstream that answered, and the conversion that its answer needs.

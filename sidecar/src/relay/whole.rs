@@ -14,7 +14,7 @@ use outrigger_llm::json::weight::Weight;
 use outrigger_llm::operation::OperationKind;
 use outrigger_llm::registry::{answer_bytes, summarize};
 use outrigger_llm::usage::Usage;
-use outrigger_llm::{Malformed, decode_response, encode_response};
+use outrigger_llm::{Malformed, decode_response, encode_response, rerank};
 use serde_json::Value;
 
 use super::{AnswerSource, extra_fields};
@@ -25,6 +25,7 @@ use crate::memory::{EVENTS, Memory, MemoryLease};
 use crate::relay::Conversion;
 use crate::request::answer_events;
 use crate::request::context::RequestContext;
+use crate::request::parsed_request;
 use crate::request::reframing::Reframing;
 use crate::request::reply::ReplyBody;
 use crate::request::serialize::serialize;
@@ -63,7 +64,7 @@ pub fn whole_answer(
     // What the upstream answered: a request that was translated is a conversation there.
     let kind = match source.conversion {
         Conversion::Across => OperationKind::Chat,
-        Conversion::Same | Conversion::Embeddings(_) => context.operation.kind,
+        Conversion::Same | Conversion::Embeddings(_) | Conversion::Rerank { .. } => context.operation.kind,
     };
     // Strings with escapes are copied to read them.
     if text.len() > EVENTS && memchr::memchr(b'\\', &text).is_some() {
@@ -96,6 +97,22 @@ pub fn whole_answer(
                 false => serialize(&encode_response(context.operation.format(), &response, &answer), text.len()),
             };
             (Bytes::from(body), response.usage)
+        }
+        Conversion::Rerank { returns_documents } => {
+            let answer = rerank::decode_answer(source.upstream.dialect, parse()?).map_err(|error| foreign(&error))?;
+            let (caller, id) = (context.dialect, &context.request_id);
+            let body = match returns_documents {
+                false => rerank::encode_answer(caller, &answer, &[], &source.model, id),
+                true => {
+                    let own = Weight::of(&context.body).tree();
+                    lease.grow_to(lease.bytes() + own, memory).map_err(Failed::no_memory_for_answer)?;
+                    let body = parsed_request::object(caller, &context.scanned, &context.body).map_err(malformed)?;
+                    let request =
+                        rerank::decode_request(caller, &body).map_err(|error| malformed(error.to_string()))?;
+                    rerank::encode_answer(caller, &answer, &request.documents, &source.model, id)
+                }
+            };
+            (Bytes::from(serialize(&body, text.len())), answer.usage)
         }
         Conversion::Embeddings(form) => {
             let answer =

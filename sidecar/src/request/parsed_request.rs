@@ -10,7 +10,7 @@ use outrigger_llm::json::strict;
 use outrigger_llm::operation::{Matched, ModelLocation, Operation, OperationKind, StreamForm};
 use outrigger_llm::passthrough::scan::{self, OwnFallbacks, Scanned};
 use outrigger_llm::provider::Target;
-use outrigger_llm::{Dialect, RequestError, encode_request};
+use outrigger_llm::{Dialect, RequestError, encode_request, rerank};
 use outrigger_policy::{Others, bounds};
 use serde_json::Value;
 
@@ -207,6 +207,10 @@ pub fn unfit<'a>(
             .map_err(|problem| RequestError::Invalid { path: "body".to_owned(), problem })
             .and_then(|body| embeddings::decode_request(operation, body))
             .and_then(|request| embeddings::encode_request(operation.dialect, &request, target).map(drop)),
+        OperationKind::Rerank => body()
+            .map_err(|problem| RequestError::Invalid { path: "body".to_owned(), problem })
+            .and_then(|body| rerank::decode_request(operation.dialect, body))
+            .and_then(|request| rerank::encode_request(operation.dialect, &request, target).map(drop)),
         _ => return Some(operation.name.to_owned()),
     };
     carried.err().map(|error| match error {

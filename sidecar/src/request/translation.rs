@@ -180,7 +180,7 @@ impl RequestTranslation {
             return lacks.clone();
         }
         let lacks = match context.operation.kind {
-            OperationKind::Chat | OperationKind::Responses | OperationKind::Embeddings => {
+            OperationKind::Chat | OperationKind::Responses | OperationKind::Embeddings | OperationKind::Rerank => {
                 let judged = |read: &ParsedBody| {
                     Ok(parsed_request::unfit(context.operation, target, || read.chat(context), || read.body(context)))
                 };

@@ -232,3 +232,49 @@ async fn embeddings_of_cohere_s_callers_pass_through() {
     assert_eq!(asked[0].json().to_string(), body.to_string().replace("cohere/embed", "embed"));
     assert_eq!(running.record().await["tokens"]["input"].as_u64(), Some(7));
 }
+
+#[tokio::test]
+async fn documents_are_reranked_by_cohere_and_by_servers_of_openai_s_dialect() {
+    let results = json!([{"index": 1, "relevance_score": 0.75}, {"index": 0, "relevance_score": 0.25}]);
+    let searched = json!({"id": "r1", "results": results, "meta": {"billed_units": {"search_units": 1}}});
+    let upstream = Fake::always(reply(200, &searched.to_string())).await;
+    let running = Running::new(document(1, vec![cohere(&upstream)])).await;
+    let mut body = json!({"model": "cohere/rerank-v3.5", "query": "q", "documents": ["a", {"text": "b"}],
+        "return_documents": true});
+    for path in ["/v1/rerank", "/rerank"] {
+        let got = running.post(path, &body).await;
+        let first = json!({"index": 1, "relevance_score": 0.75, "document": {"text": "b"}});
+        assert_eq!(got.json()["results"][0], first, "{}", got.text);
+        let asked = upstream.take_requests();
+        let expected = json!({"model": "rerank-v3.5", "query": "q", "documents": ["a", "b"]});
+        assert_eq!((asked[0].target(), asked[0].json()), ("/v2/rerank", expected));
+        let record = running.record().await;
+        // The built-in catalogue: 2 dollars for a thousand searches.
+        assert_eq!(
+            (record["operation"].as_str(), record["cost_usd"].as_str()),
+            (Some("rerank"), Some("0.002")),
+            "{record}"
+        );
+    }
+    // Cohere's own callers get its bytes.
+    let got = running.post("/v2/rerank", &json!({"model": "cohere/rerank-v3.5", "novelty": 1})).await;
+    assert_eq!(got.text, searched.to_string());
+
+    let ranked = json!([{"index": 0, "score": 0.75, "document": "a"}]);
+    let second = Fake::always(reply(200, &ranked.to_string())).await;
+    let openai = Fake::always(reply(200, &ranked.to_string())).await;
+    let providers = vec![typed("first", "OpenAI", &openai.url), typed("sglang", "SGLang", &second.url)];
+    let running = Running::new(document(1, providers)).await;
+    body = json!({"model": "sglang/m", "query": "q", "documents": ["a"], "top_n": 1});
+    let got = running.post("/v2/rerank", &body).await;
+    assert_eq!(got.json()["results"], json!([{"index": 0, "relevance_score": 0.75}]), "{}", got.text);
+    assert_eq!(second.take_requests()[0].target(), "/v1/rerank");
+    let got = running.post("/v1/rerank", &body).await;
+    assert_eq!(got.text, ranked.to_string());
+    // OpenAI has no such operation.
+    for path in ["/v1/rerank", "/v2/rerank"] {
+        body["model"] = json!("first/m");
+        let got = running.post(path, &body).await;
+        assert_eq!((got.status, openai.take_requests().len()), (400, 0), "{path}: {}", got.text);
+    }
+}

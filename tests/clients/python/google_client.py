@@ -162,7 +162,7 @@ def count_tokens():
 
 
 def embeddings():
-    answer = client.models.embed_content(model="gemini/text-embedding-004", contents=["a canoe", "an outrigger"])
+    answer = client.models.embed_content(model=PINNED, contents=["a canoe", "an outrigger"])
     equal(len(answer.embeddings), 2)
     assert answer.embeddings[0].values != answer.embeddings[1].values, answer
 
@@ -171,5 +171,5 @@ listing = [] if VARIANT == "vertex" else [list_models]
 own = [] if VARIANT == "vertex" else [embeddings]
 run(
     chat, stream, tools, tools_stream, parallel_tools, structured_output, structured_output_json_schema, thinking,
-    unknown_model, denied_model, bad_request, rate_limited, *listing, count_tokens, own=("gemini", own),
+    unknown_model, denied_model, bad_request, rate_limited, *listing, count_tokens, own=(("openai", "gemini", "cohere"), own),
 )  # fmt: skip

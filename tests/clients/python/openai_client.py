@@ -246,5 +246,5 @@ run(
     structured_output_stream, thinking, unknown_model, denied_model, bad_request, rate_limited, list_models,
     responses, responses_stream, responses_tools, responses_tools_stream, responses_strict, responses_structured,
     responses_error,
-    own=("openai", [embeddings]),
+    own=(("openai", "gemini", "cohere"), [embeddings]),
 )  # fmt: skip

@@ -80,11 +80,10 @@ def raises(kind, call, status):
     raise AssertionError(f"no {kind.__name__}, but {answer!r}")
 
 
-def run(*scenarios, own=(None, ())):
-    """Runs all scenarios. Those of `own` (a provider and its scenarios) run only where no other dialect has the
-    operation."""
-    provider, more = own
-    for scenario in [*scenarios, *(more if PROVIDER == provider else [])]:
+def run(*scenarios, own=((), ())):
+    """Runs all scenarios. Those of `own` (providers and scenarios) run only for the providers that have the operation."""
+    providers, more = own
+    for scenario in [*scenarios, *(more if PROVIDER in (providers or ()) else [])]:
         error = None
         try:
             scenario()

@@ -320,7 +320,11 @@ mod tests {
             ("POST", "/v1/v2/chat", Some((Cohere, "chat", None))),
             ("POST", "/v2/embed", Some((Cohere, "embeddings", None))),
             ("POST", "/cohere/v2/embed", Some((Cohere, "embeddings", None))),
+            ("POST", "/v2/rerank", Some((Cohere, "rerank", None))),
+            ("POST", "/v1/rerank", Some((OpenAi, "rerank", None))),
+            ("POST", "/rerank", Some((OpenAi, "rerank", None))),
             // Version 1 is another API.
+            ("POST", "/cohere/v1/rerank", None),
             ("POST", "/v1/embed", None),
             ("POST", "/v1/chat", None),
             ("POST", "/cohere/v1/chat", None),

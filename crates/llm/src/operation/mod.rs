@@ -23,6 +23,8 @@ pub enum OperationKind {
     /// A conversation in OpenAI's newer API, which not every server of OpenAI's dialect has.
     Responses,
     Embeddings,
+    /// How relevant documents are to a query.
+    Rerank,
     CountTokens,
     Moderations,
     ImageGeneration,
@@ -52,6 +54,8 @@ pub enum Meter {
     Tokens,
     /// By generated images.
     Images,
+    /// By searches, or by the tokens in the answer's usage.
+    Searches,
     /// By characters of speech.
     Characters,
     /// By seconds of audio.

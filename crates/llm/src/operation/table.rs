@@ -29,7 +29,7 @@ const fn row(
 }
 
 use Dialect::{Anthropic, Bedrock, Cohere, Gemini, OpenAi};
-use Meter::{Characters, Free, Images, Seconds, Tokens};
+use Meter::{Characters, Free, Images, Searches, Seconds, Tokens};
 use ModelLocation::{Field, Form, Nowhere, Path};
 
 /// The names in rules for a conversation.
@@ -52,6 +52,8 @@ pub const TABLE: &[Operation] = &[
         ..streaming(row((OpenAi, OperationKind::Responses), "responses", Field, Tokens, "responses", RESPONSES))
     },
     row((OpenAi, OperationKind::Embeddings), "embeddings", Field, Tokens, "embeddings", both(RequestType::Embedding)),
+    // As Jina AI made it. Servers of OpenAI's dialect have it, and OpenAI itself does not.
+    row((OpenAi, OperationKind::Rerank), "rerank", Field, Searches, "rerank", both(RequestType::Rerank)),
     row((OpenAi, OperationKind::Moderations), "moderations", Field, Free, "moderations", both(RequestType::Moderation)),
     row(
         (OpenAi, OperationKind::ImageGeneration),
@@ -168,6 +170,7 @@ pub const TABLE: &[Operation] = &[
     // The version is part of the path: what version 1 has there is another API.
     streaming(row((Cohere, OperationKind::Chat), "v2/chat", Field, Tokens, "chat", CHAT)),
     row((Cohere, OperationKind::Embeddings), "v2/embed", Field, Tokens, "embeddings", both(RequestType::Embedding)),
+    row((Cohere, OperationKind::Rerank), "v2/rerank", Field, Searches, "rerank", both(RequestType::Rerank)),
 ];
 
 const fn streaming(row: Operation) -> Operation {

@@ -21,10 +21,11 @@ struct Plain<'a> {
     model: LenientText<'a>,
     usage: LenientObject<OpenAiUsage>,
     usage_metadata: LenientObject<gemini::UsageMetadata>,
-    /// Of Cohere's embeddings.
+    /// Of Cohere, except for conversations.
     meta: LenientObject<cohere::UsageFields>,
     error: LenientError,
     data: Present,
+    results: Present,
     embedding: Present,
     embeddings: Present,
     /// Of an embedding model at Vertex AI.
@@ -74,6 +75,25 @@ pub(crate) fn plain(dialect: Dialect, kind: OperationKind, body: &[u8]) -> Optio
         return Some(AnswerSummary::of_malformed(&format!("`{field}` is missing")));
     }
     Some(AnswerSummary { usage, model, ..AnswerSummary::default() })
+}
+
+/// Relevances of documents. Some servers answer with the list alone.
+pub(crate) fn reranked(body: &[u8]) -> AnswerSummary {
+    if body.trim_ascii_start().starts_with(b"[") {
+        return AnswerSummary::default();
+    }
+    let mut slow = None;
+    let Some(plain) = object::<Plain<'_>>(body, &mut slow) else {
+        return AnswerSummary::of_malformed("not a JSON object");
+    };
+    let tokens = plain.usage.0.map(|tokens| tokens.usage());
+    let usage = tokens.or(plain.meta.0.map(|meta| meta.usage())).unwrap_or_default().believed(false);
+    let model = plain.model.owned();
+    match plain.error.0 {
+        Some(error) => AnswerSummary::of_error(error, usage, model),
+        None if !plain.results.0 => AnswerSummary::of_malformed("`results` is missing"),
+        None => AnswerSummary { usage, model, ..AnswerSummary::default() },
+    }
 }
 
 /// Usage, model and error, if the answer is JSON that contains them.

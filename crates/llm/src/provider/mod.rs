@@ -49,6 +49,8 @@ pub struct ProviderType {
     pub keyless: bool,
     /// Whether it has OpenAI's Responses itself. Others get such a request as a conversation.
     pub responses: bool,
+    /// Whether it reranks documents.
+    pub reranks: bool,
     pub quirks: Quirks,
     /// Environment variables for a credential if there are no objects, in order of precedence.
     pub variables: &'static [&'static str],

@@ -20,6 +20,7 @@ const fn openai_like(
         auth: Auth::Bearer,
         keyless: false,
         responses: false,
+        reranks: false,
         quirks: Quirks::OPENAI,
         variables,
     }
@@ -83,6 +84,7 @@ pub const TYPES: &[ProviderType] = &[
         ..openai_like("Cerebras", Some("https://api.cerebras.ai/v1"), &["CEREBRAS_API_KEY"])
     },
     ProviderType {
+        reranks: true,
         quirks: Quirks::LENIENT,
         ..with_responses(openai_like("OpenRouter", Some("https://openrouter.ai/api/v1"), &["OPENROUTER_API_KEY"]))
     },
@@ -95,10 +97,12 @@ pub const TYPES: &[ProviderType] = &[
         ..with_responses(openai_like("xAI", Some("https://api.x.ai/v1"), &["XAI_API_KEY"]))
     },
     ProviderType {
+        reranks: true,
         quirks: Quirks::MAX_TOKENS,
         ..openai_like("Together", Some("https://api.together.ai/v1"), &["TOGETHER_API_KEY", "TOGETHERAI_API_KEY"])
     },
     ProviderType {
+        reranks: true,
         quirks: Quirks::FIREWORKS,
         ..with_responses(openai_like(
             "Fireworks",
@@ -125,6 +129,7 @@ pub const TYPES: &[ProviderType] = &[
         ..with_responses(openai_like("HuggingFace", Some("https://router.huggingface.co/v1"), &["HUGGINGFACE_API_KEY"]))
     },
     ProviderType {
+        reranks: true,
         api: Some(&COHERE),
         quirks: Quirks::NONE,
         ..openai_like("Cohere", Some("https://api.cohere.com"), &["COHERE_API_KEY", "CO_API_KEY"])
@@ -134,15 +139,27 @@ pub const TYPES: &[ProviderType] = &[
         quirks: Quirks::OLLAMA,
         ..with_responses(openai_like("Ollama", Some("http://127.0.0.1:11434/v1"), &[]))
     },
-    ProviderType { keyless: true, quirks: Quirks::SELF_HOSTED, ..with_responses(openai_like("vLLM", None, &[])) },
-    ProviderType { keyless: true, quirks: Quirks::SELF_HOSTED, ..with_responses(openai_like("SGLang", None, &[])) },
     ProviderType {
+        reranks: true,
+        keyless: true,
+        quirks: Quirks::SELF_HOSTED,
+        ..with_responses(openai_like("vLLM", None, &[]))
+    },
+    ProviderType {
+        reranks: true,
+        keyless: true,
+        quirks: Quirks::SELF_HOSTED,
+        ..with_responses(openai_like("SGLang", None, &[]))
+    },
+    ProviderType {
+        reranks: true,
         keyless: true,
         quirks: Quirks::SELF_HOSTED,
         ..with_responses(openai_like("OpenAICompatible", None, &[]))
     },
     // Its API is a setting.
     ProviderType {
+        reranks: true,
         keyless: true,
         api: None,
         quirks: Quirks::LENIENT,

@@ -58,7 +58,18 @@ impl<'a> Target<'a> {
     /// Whether the server has this operation of the caller's API itself, so that the caller's bytes go there.
     #[must_use]
     pub fn takes(&self, operation: &Operation) -> bool {
-        operation.dialect == self.api.dialect && (self.provider.responses || operation.kind != OperationKind::Responses)
+        let has = match operation.kind {
+            OperationKind::Responses => self.provider.responses,
+            OperationKind::Rerank => self.reranks(),
+            _ => true,
+        };
+        has && operation.dialect == self.api.dialect
+    }
+
+    /// Whether the server reranks documents.
+    #[must_use]
+    pub fn reranks(&self) -> bool {
+        self.provider.reranks && matches!(self.api.dialect, Dialect::OpenAi | Dialect::Cohere)
     }
 
     /// Whose thoughts this target gives and accepts. The model's own, where other providers have the same model and can

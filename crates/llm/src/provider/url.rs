@@ -70,15 +70,24 @@ impl UrlLayout {
         }
     }
 
-    /// The path for an operation that the server does not have. Conversations are translated; other operations keep
-    /// their own path.
+    /// The path for an operation that the server does not have. Conversations and rerank are translated; other
+    /// operations keep their own path.
     ///
     /// # Errors
     /// As [`UrlLayout::own`].
     pub fn translated(self, operation: &Operation, model: &str, stream: bool) -> Result<UpstreamPath, PathError> {
-        match operation.is_conversation() {
-            true => self.chat(model, stream),
-            false => self.own(operation, model, stream),
+        match operation.kind {
+            OperationKind::Rerank => Ok(self.rerank()),
+            _ if operation.is_conversation() => self.chat(model, stream),
+            _ => self.own(operation, model, stream),
+        }
+    }
+
+    /// The path for a translated request to rerank documents. A server that does not rerank is not asked.
+    fn rerank(self) -> UpstreamPath {
+        match self {
+            UrlLayout::Cohere => UpstreamPath::fixed("v2/rerank"),
+            _ => self.versioned(UpstreamPath::fixed("rerank")),
         }
     }
 
@@ -154,6 +163,7 @@ fn names_deployment(kind: OperationKind) -> bool {
         | OperationKind::Speech
         | OperationKind::Transcription => true,
         OperationKind::Responses
+        | OperationKind::Rerank
         | OperationKind::CountTokens
         | OperationKind::Moderations
         | OperationKind::ListModels

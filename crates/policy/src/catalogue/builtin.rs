@@ -558,6 +558,13 @@ table!(COHERE, [
     model("embed-v4.0", 128_000, 0, E, prices::COHERE_EMBED_V4_0),
     model("embed-v5.0-fast", 128_000, 0, E, prices::COHERE_EMBED_V5_0_FAST),
     model("embed-v5.0-pro", 128_000, 0, E, prices::COHERE_EMBED_V5_0_PRO),
+    model("rerank-english-v3.0", 4_096, 4_096, 0, prices::COHERE_RERANK_ENGLISH_V3_0),
+    model("rerank-multilingual-v3.0", 4_096, 4_096, 0, prices::COHERE_RERANK_ENGLISH_V3_0),
+    model("rerank-v3.5", 4_096, 4_096, 0, prices::COHERE_RERANK_ENGLISH_V3_0),
+    model("rerank-v4.0-fast", 32_768, 32_768, 0, prices::COHERE_RERANK_ENGLISH_V3_0),
+    model("rerank-v4.0-pro", 32_768, 32_768, 0, prices::COHERE_RERANK_V4_0_PRO),
+    model("rerank-v5.0-fast", 32_768, 32_768, 0, UNPRICED),
+    model("rerank-v5.0-pro", 32_768, 32_768, 0, UNPRICED),
 ]);
 
 table!(DEEPSEEK, [
@@ -836,6 +843,9 @@ table!(FIREWORKS, [
     model("accounts/fireworks/models/qwen3-embedding-8b", 40_960, 0, E, prices::COHERE_EMBED_ENGLISH_LIGHT_V3_0),
     model("accounts/fireworks/models/qwen3-next-80b-a3b-instruct", 4_096, 4_096, 0, prices::FIREWORKS_ACCOUNTS_FIREWORKS_MODELS_CODE_LLAMA_34B),
     model("accounts/fireworks/models/qwen3-next-80b-a3b-thinking", 4_096, 4_096, 0, prices::FIREWORKS_ACCOUNTS_FIREWORKS_MODELS_CODE_LLAMA_34B),
+    model("accounts/fireworks/models/qwen3-reranker-0p6b", 40_960, 40_960, 0, UNPRICED),
+    model("accounts/fireworks/models/qwen3-reranker-4b", 40_960, 40_960, 0, UNPRICED),
+    model("accounts/fireworks/models/qwen3-reranker-8b", 40_960, 40_960, 0, UNPRICED),
     model("accounts/fireworks/models/qwen3-vl-235b-a22b-instruct", 262_144, 262_144, 0, prices::FIREWORKS_ACCOUNTS_FIREWORKS_MODELS_GLM_4P5_AIR),
     model("accounts/fireworks/models/qwen3-vl-235b-a22b-thinking", 262_144, 262_144, 0, prices::FIREWORKS_ACCOUNTS_FIREWORKS_MODELS_GLM_4P5_AIR),
     model("accounts/fireworks/models/qwen3-vl-30b-a3b-instruct", 262_144, 262_144, 0, prices::COHERE_COMMAND_R_08_2024),
@@ -2578,6 +2588,7 @@ table!(TOGETHER, [
     model("Qwen/Qwen3.7-Plus", 1_000_000, 1_000_000, 0, prices::TOGETHER_QWEN_QWEN3_7_PLUS),
     model("Qwen/Qwen3.8-2.4T-A95B", 1_010_000, 1_010_000, C, prices::OPENROUTER_QWEN_QWEN3_8_MAX_0902),
     model("Qwen/Qwen3.8-Flash", 1_000_000, 1_000_000, 0, prices::HUGGINGFACE_QWEN_QWEN3_8_FLASH_NEXT_FP8_NSCALE),
+    model("Salesforce/Llama-Rank-V1", 8_192, 0, 0, UNPRICED),
     model("arcee-ai/trinity-mini", 128_000, 128_000, 0, prices::OPENROUTER_ARCEE_AI_TRINITY_MINI),
     model("arize-ai/qwen-2-1.5b-instruct", 32_768, 32_768, 0, prices::BEDROCK_META_LLAMA3_2_1B_INSTRUCT_V1_0),
     model("deepseek-ai/DeepSeek-R1-0528", 163_840, 0, 0, prices::HUGGINGFACE_DEEPSEEK_AI_DEEPSEEK_R1_TOGETHER),

@@ -80,6 +80,7 @@ fn billed_by(request_type: RequestType) -> (fn(&Price) -> bool, &'static str) {
         RequestType::ImageGeneration => (Price::counts_images, "pictures"),
         // Its answers report no usage, so a price for tokens can't be applied.
         RequestType::Speech => (Price::counts_characters, "characters"),
+        RequestType::Rerank => (Price::counts_searches, "searches"),
         RequestType::Embedding => (Price::counts_tokens, "tokens"),
         chat if chat.is_conversation() => (Price::counts_tokens, "tokens"),
         _ => (|_| true, "tokens"),

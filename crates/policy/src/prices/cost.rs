@@ -31,6 +31,8 @@ pub struct Used<'a> {
     pub characters: u64,
     /// Transcribed audio.
     pub milliseconds: u64,
+    /// Queries over documents.
+    pub searches: u64,
     /// The service tier in the answer: `batch`, `flex`, `priority`. Any other value means the default.
     pub service: Option<&'a str>,
 }
@@ -68,15 +70,15 @@ impl Price {
             each(used.images, self.image).saturating_mul(MILLION),
             each(used.characters, self.characters),
             each(used.milliseconds, self.second).saturating_mul(MILLION / 1_000),
+            each(used.searches, self.search).saturating_mul(MILLION),
         ];
         nanos(other_units.into_iter().fold(input.saturating_add(output), u128::saturating_add))
     }
 
-    /// Whether the price is for tokens, or everything is free. False if only characters, seconds or images have a
-    /// price: then a request that is counted in tokens has no price, rather than being free.
+    /// Whether the price is for tokens, or everything is free. False if only other units have a price: then a request that is counted in tokens has no price, rather than being free.
     #[must_use]
     pub fn counts_tokens(&self) -> bool {
-        let mut others = [self.image, self.characters, self.second].into_iter().flatten();
+        let mut others = [self.image, self.characters, self.second, self.search].into_iter().flatten();
         self.input > 0 || self.output > 0 || others.all(|price| price == 0)
     }
 
@@ -90,6 +92,12 @@ impl Price {
     #[must_use]
     pub fn counts_characters(&self) -> bool {
         self.characters.is_some() || self.is_free()
+    }
+
+    /// Whether it has a price for searches: each, or their tokens.
+    #[must_use]
+    pub fn counts_searches(&self) -> bool {
+        self.search.is_some() || self.input > 0 || self.is_free()
     }
 
     /// Whether everything is free, in all tiers and services.
@@ -108,6 +116,7 @@ impl Price {
             self.image,
             self.characters,
             self.second,
+            self.search,
         ];
         let nothing = |parts: &[Option<u64>]| parts.iter().flatten().all(|price| *price == 0);
         let tier = |tier: &super::Tier| {

@@ -51,6 +51,9 @@ pub struct Price {
     /// Nano-dollars for a second of transcribed audio.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub second: Option<u64>,
+    /// Nano-dollars for a search: a query over up to a hundred documents.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<u64>,
     /// Ordered by size of the input: the last tier whose bound the input exceeds applies to the whole request.
     #[serde(default, skip_serializing_if = "<[Tier]>::is_empty")]
     pub tiers: Cow<'static, [Tier]>,

@@ -70,6 +70,9 @@ impl<'a> TrialState<'a> {
     }
 }
 
+/// The types of providers that rerank documents.
+const RERANKS: [&str; 7] = ["Cohere", "Fireworks", "OpenAICompatible", "OpenRouter", "SGLang", "Together", "vLLM"];
+
 impl GatewayState for TrialState<'_> {
     /// A test has no body: only the operations of a dialect are known.
     fn unfit(&self, provider: &Provider, _: &str) -> Option<String> {
@@ -85,6 +88,10 @@ impl GatewayState for TrialState<'_> {
             | RequestType::ResponsesStream
             | RequestType::CountTokens
             | RequestType::ListModels => true,
+            RequestType::Rerank => match (&*provider.kind, dialect) {
+                ("Mock", dialect) => matches!(dialect, "OpenAI" | "Cohere"),
+                (kind, _) => RERANKS.contains(&kind),
+            },
             RequestType::Embedding => !matches!(dialect, "Anthropic" | "Bedrock"),
             _ => of_openai,
         };

@@ -51,7 +51,7 @@ fn services() -> impl Strategy<Value = Cow<'static, [Service]>> {
 }
 
 fn price() -> impl Strategy<Value = Price> {
-    (rate(), rate(), vec(of(rate()), 11), tiers(), services()).prop_map(|(input, output, parts, tiers, services)| {
+    (rate(), rate(), vec(of(rate()), 12), tiers(), services()).prop_map(|(input, output, parts, tiers, services)| {
         Price {
             input,
             output,
@@ -66,6 +66,7 @@ fn price() -> impl Strategy<Value = Price> {
             image: parts[8],
             characters: parts[9],
             second: parts[10],
+            search: parts[11],
             tiers,
             services,
         }
@@ -156,7 +157,7 @@ proptest! {
         let free = Price { tiers: Cow::Owned(Vec::new()), services: Cow::Owned(Vec::new()), ..Price::default() };
         prop_assert_eq!(free.cost(&used), 0);
         if price.is_free() {
-            prop_assert_eq!(price.cost(&Used { images: 9, characters: 9, milliseconds: 9, ..used }), 0);
+            prop_assert_eq!(price.cost(&Used { images: 9, characters: 9, milliseconds: 9, searches: 9, ..used }), 0);
         }
     }
 }

@@ -40,6 +40,7 @@ fn each_kind_of_usage_has_its_own_price() {
         image: Some(11),
         characters: Some(13_000_000),
         second: Some(17_000),
+        search: Some(19),
         ..Price::default()
     };
     let one = Used::default();
@@ -57,6 +58,7 @@ fn each_kind_of_usage_has_its_own_price() {
         (Used { images: 1, ..one }, 11),
         (Used { characters: 1, ..one }, 13),
         (Used { milliseconds: 1, ..one }, 17),
+        (Used { searches: 1, ..one }, 19),
         // Input of 10, of which 1 + 2 + 3 are parts: 4 * 100 + 10 + 2 * 125 + 3 * 200; and output of 5, of which 2 are
         // reasoning.
         (

@@ -150,6 +150,11 @@ impl AttemptEstimate {
                 tokens: self.input.saturating_add(images.saturating_mul(PICTURE)),
                 ..free
             },
+            Metered::Searches(searches) => {
+                let used = Used { searches, ..Used::default() };
+                let money = price.map_or(0, |price| price.cost(&used)).saturating_add(means.cost(self.input, 0));
+                WorstCase { money, tokens: self.input, ..free }
+            }
             Metered::Characters(characters) => {
                 let used = Used { characters, ..Used::default() };
                 WorstCase { money: price.map_or(0, |price| price.cost(&used)), ..free }

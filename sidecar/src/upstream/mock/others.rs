@@ -36,6 +36,7 @@ pub fn answer(dialect: Dialect, provider: &str, request: &MockRequest) -> Respon
                 "meta": {"api_version": {"version": "2"}, "billed_units": {"input_tokens": used}},
             })
         }
+        (Dialect::OpenAi, "rerank") | (Dialect::Cohere, "v2/rerank") => ranking(dialect, request),
         _ => return unknown(dialect, request),
     };
     respond::json(200, MockPace::whole(output.to_string()))
@@ -98,6 +99,24 @@ fn embeddings(request: &MockRequest) -> Value {
         .collect();
     let used = tokens(&Value::Array(inputs));
     json!({"object": "list", "data": data, "model": request.model, "usage": {"prompt_tokens": used, "total_tokens": used}})
+}
+
+/// Documents in their order, each half as relevant as the one before it.
+fn ranking(dialect: Dialect, request: &MockRequest) -> Value {
+    let documents = request.body.get("documents").and_then(Value::as_array).map_or(0, Vec::len);
+    let most = request.body.get("top_n").and_then(Value::as_u64).and_then(|most| usize::try_from(most).ok());
+    let results: Vec<Value> = (0..documents.min(most.unwrap_or(documents)))
+        .scan(1.0, |score, index| {
+            *score /= 2.0;
+            Some(json!({"index": index, "relevance_score": *score}))
+        })
+        .collect();
+    let used = tokens(&request.body);
+    match dialect {
+        Dialect::Cohere => json!({"id": "mock", "results": results, "meta": {"billed_units": {"search_units": 1}}}),
+        _ => json!({"id": "mock", "model": request.model, "results": results,
+            "usage": {"prompt_tokens": used, "total_tokens": used}}),
+    }
 }
 
 fn completion(request: &MockRequest, text: &str) -> Value {

@@ -68,7 +68,7 @@ struct ErrorAnswer<'a> {
     error_type: LenientText<'a>,
 }
 
-/// `usage`, and `meta` of embeddings.
+/// `usage`, and `meta` of embeddings and of rerank.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct UsageFields {
@@ -82,6 +82,7 @@ struct Counts {
     input_tokens: LenientCount,
     output_tokens: LenientCount,
     reasoning_tokens: LenientCount,
+    search_units: LenientCount,
 }
 
 impl UsageFields {
@@ -92,6 +93,7 @@ impl UsageFields {
             input: billed.input_tokens.0.or(all.input_tokens.0),
             output: billed.output_tokens.0.or(all.output_tokens.0),
             reasoning: all.reasoning_tokens.0,
+            searches: billed.search_units.0,
             ..Usage::default()
         }
     }

@@ -58,6 +58,7 @@ fn read(object: &Value) -> Usage {
         image_input: figure("/prompt_tokens_details/image_tokens"),
         image_output: figure("/completion_tokens_details/image_tokens"),
         images: None,
+        searches: None,
         // Mistral's.
         milliseconds: figure("/prompt_audio_seconds").and_then(|seconds| seconds.checked_mul(1_000)),
         service: service(object.get("service_tier")),

@@ -100,6 +100,7 @@ impl OpenAiUsage {
             image_input: input.image_tokens.0,
             image_output: output.image_tokens.0,
             images: None,
+            searches: None,
             milliseconds: self.seconds.0.or(self.prompt_audio_seconds.0),
             service: self.service_tier.0,
         }
