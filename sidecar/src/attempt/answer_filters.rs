@@ -32,7 +32,7 @@ pub async fn send(
                 }
             };
             match filtered {
-                Ok(body) => ProviderAnswer::Whole { status, headers, answer: answer.with_body(body) }
+                Ok(body) => ProviderAnswer::Whole { status, headers, answer: Box::new(answer.with_body(body)) }
                     .send_unfiltered(completion),
                 Err(failure) => {
                     // The provider produced the answer, so it is charged.

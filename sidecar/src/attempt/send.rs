@@ -38,9 +38,9 @@ const LONGEST_ERROR: usize = 256 << 10;
 
 /// An answer that can go to the caller.
 pub enum ProviderAnswer {
-    Whole { status: u16, headers: HeaderMap, answer: WholeAnswer },
+    Whole { status: u16, headers: HeaderMap, answer: Box<WholeAnswer> },
     Stream { status: u16, headers: HeaderMap, relay: Box<Relay> },
-    Binary { status: u16, headers: HeaderMap, body: Box<UpstreamBody>, timing: Timing },
+    Binary { status: u16, headers: HeaderMap, body: Box<UpstreamBody>, timing: Box<Timing> },
 }
 
 impl ProviderAnswer {
@@ -77,7 +77,7 @@ impl ProviderAnswer {
             }
             ProviderAnswer::Binary { mut headers, body, status, timing } => {
                 completion.add_headers(&mut headers);
-                (headers, binary(*body, completion, status, timing))
+                (headers, binary(*body, completion, status, *timing))
             }
         };
         headers.remove(header::CONTENT_LENGTH);
@@ -327,7 +327,12 @@ async fn send(
         && (is_binary(content_type)
             || (completion.context.is_binary() && !content_type.starts_with("application/json")))
     {
-        return Ok(ProviderAnswer::Binary { status, headers: answer_headers, body: Box::new(body), timing });
+        return Ok(ProviderAnswer::Binary {
+            status,
+            headers: answer_headers,
+            body: Box::new(body),
+            timing: Box::new(timing),
+        });
     }
     // Some providers send white space while they compute a long answer. That is not silence.
     let share = timing.whole.at.saturating_duration_since(timing.began);
@@ -353,7 +358,7 @@ async fn send(
         failed.with_headers(headers.clone())
     })?;
     keep_content_type(&mut headers, &header::HeaderValue::from_static(answer.content_type));
-    Ok(ProviderAnswer::Whole { status, headers, answer })
+    Ok(ProviderAnswer::Whole { status, headers, answer: Box::new(answer) })
 }
 
 /// Speech, images, archives: relayed unchanged.

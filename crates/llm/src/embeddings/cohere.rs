@@ -6,7 +6,7 @@ use serde_json::{Number, Value, json};
 
 use super::base64;
 use super::openai::positive;
-use super::request::{AnswerForm, EmbeddingsAnswer, EmbeddingsRequest, Input, Task};
+use super::request::{AnswerForm, EmbeddingInput, EmbeddingsAnswer, EmbeddingsRequest, Task};
 use crate::chat::JsonObject;
 use crate::format::openai_chat::shape::{self, NotedFields};
 use crate::{Dialect, Malformed, RequestError};
@@ -21,7 +21,7 @@ pub(super) fn decode_request(body: &JsonObject) -> Result<EmbeddingsRequest<'_>,
             "texts" => {
                 for (at, text) in shape::array(value, "", key)?.iter().enumerate() {
                     let problem = || shape::invalid("", &format!("texts[{at}]"), "must be a string");
-                    request.inputs.push(Input::from(text.as_str().ok_or_else(problem)?));
+                    request.inputs.push(EmbeddingInput::from(text.as_str().ok_or_else(problem)?));
                 }
             }
             "inputs" => {
@@ -54,7 +54,7 @@ pub(super) fn decode_request(body: &JsonObject) -> Result<EmbeddingsRequest<'_>,
 }
 
 /// The texts of an input of several parts.
-fn content<'a>(input: &'a JsonObject, at: usize, noted: &mut NotedFields) -> Result<Input<'a>, RequestError> {
+fn content<'a>(input: &'a JsonObject, at: usize, noted: &mut NotedFields) -> Result<EmbeddingInput<'a>, RequestError> {
     let path = format!("inputs[{at}]");
     let mut texts = Vec::new();
     for (index, part) in shape::array(shape::required(input, &path, "content")?, &path, "content")?.iter().enumerate() {
@@ -65,7 +65,7 @@ fn content<'a>(input: &'a JsonObject, at: usize, noted: &mut NotedFields) -> Res
             kind => noted.note(&path, kind),
         }
     }
-    Ok(Input { text: Cow::Owned(texts.join("\n")), task: None })
+    Ok(EmbeddingInput { text: Cow::Owned(texts.join("\n")), task: None })
 }
 
 fn form(types: &[Value], noted: &mut NotedFields) -> Result<AnswerForm, RequestError> {

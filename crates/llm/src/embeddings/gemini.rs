@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde_json::{Number, Value, json};
 
 use super::base64;
-use super::request::{AnswerForm, EmbeddingsAnswer, EmbeddingsRequest, Input, Task};
+use super::request::{AnswerForm, EmbeddingInput, EmbeddingsAnswer, EmbeddingsRequest, Task};
 use crate::chat::JsonObject;
 use crate::format::gemini::FieldReader;
 use crate::format::gemini::reader::invalid;
@@ -41,7 +41,7 @@ pub(super) fn decode_request(body: &JsonObject, batch: bool) -> Result<Embedding
 fn decode_input<'a>(
     one: &mut FieldReader<'a>,
     fields: &mut Vec<String>,
-) -> Result<(Input<'a>, Option<u64>), RequestError> {
+) -> Result<(EmbeddingInput<'a>, Option<u64>), RequestError> {
     one.string("model")?;
     if one.string("title")?.is_some() {
         one.report("title", fields);
@@ -75,7 +75,7 @@ fn decode_input<'a>(
         [one] => Cow::Borrowed(*one),
         several => Cow::Owned(several.join("\n")),
     };
-    Ok((Input { text, task }, size))
+    Ok((EmbeddingInput { text, task }, size))
 }
 
 fn of_word(word: &str) -> Option<Task> {
@@ -101,7 +101,7 @@ fn word(task: Task) -> &'static str {
 
 /// The body, and whether it is a batch.
 pub(super) fn encode_request(request: &EmbeddingsRequest<'_>, model: &str) -> (JsonObject, bool) {
-    let one = |input: &Input<'_>| {
+    let one = |input: &EmbeddingInput<'_>| {
         let mut one = JsonObject::new();
         one.insert("model".to_owned(), json!(path::gemini_resource(model)));
         one.insert("content".to_owned(), json!({"parts": [{"text": input.text}]}));
@@ -122,7 +122,7 @@ pub(super) fn encode_request(request: &EmbeddingsRequest<'_>, model: &str) -> (J
 
 /// The body for Vertex AI. Its answers are read like those of Gemini's API.
 pub(super) fn encode_prediction(request: &EmbeddingsRequest<'_>) -> JsonObject {
-    let instance = |input: &Input<'_>| match input.task {
+    let instance = |input: &EmbeddingInput<'_>| match input.task {
         None => json!({"content": input.text}),
         Some(task) => json!({"content": input.text, "task_type": word(task)}),
     };

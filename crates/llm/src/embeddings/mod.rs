@@ -27,7 +27,7 @@ use crate::provider::{Target, UrlLayout};
 use crate::usage::Usage;
 use crate::{Dialect, Malformed, RequestError};
 
-pub use request::{AnswerForm, EmbeddingsAnswer, EmbeddingsRequest, EncodedEmbeddings, Input, Task};
+pub use request::{AnswerForm, EmbeddingInput, EmbeddingsAnswer, EmbeddingsRequest, EncodedEmbeddings, Task};
 
 /// Reads a caller's request.
 ///

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::base64;
-use super::request::{AnswerForm, EmbeddingsAnswer, EmbeddingsRequest, Input, Task};
+use super::request::{AnswerForm, EmbeddingInput, EmbeddingsAnswer, EmbeddingsRequest, Task};
 use crate::chat::JsonObject;
 use crate::format::openai_chat::shape::{self, NotedFields};
 use crate::{Dialect, Malformed, RequestError};
@@ -48,16 +48,16 @@ pub(super) fn positive(value: &Value, key: &str) -> Result<u64, RequestError> {
     value.as_u64().filter(|count| *count > 0).ok_or_else(problem)
 }
 
-fn inputs<'a>(value: &'a Value, noted: &mut NotedFields) -> Result<Vec<Input<'a>>, RequestError> {
+fn inputs<'a>(value: &'a Value, noted: &mut NotedFields) -> Result<Vec<EmbeddingInput<'a>>, RequestError> {
     let problem = || shape::invalid("", "input", "must be a string or a list of strings, and not empty");
     let mut inputs = Vec::new();
     match value {
-        Value::String(text) => inputs.push(Input::from(text.as_str())),
+        Value::String(text) => inputs.push(EmbeddingInput::from(text.as_str())),
         Value::Array(items) if !items.is_empty() => {
             inputs.reserve_exact(items.len());
             for (at, item) in items.iter().enumerate() {
                 match item {
-                    Value::String(text) => inputs.push(Input::from(text.as_str())),
+                    Value::String(text) => inputs.push(EmbeddingInput::from(text.as_str())),
                     // Tokens are numbers of one model's tokenizer.
                     Value::Number(_) | Value::Array(_) => noted.note("", "input as tokens"),
                     _ => return Err(shape::invalid("", &format!("input[{at}]"), "must be a string")),

@@ -11,7 +11,7 @@ use crate::usage::Usage;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct EmbeddingsRequest<'a> {
     /// At least one.
-    pub inputs: Vec<Input<'a>>,
+    pub inputs: Vec<EmbeddingInput<'a>>,
     /// The number of dimensions of each vector.
     pub dimensions: Option<u64>,
     pub form: AnswerForm,
@@ -21,7 +21,7 @@ pub struct EmbeddingsRequest<'a> {
 
 /// A text that becomes a vector.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Input<'a> {
+pub struct EmbeddingInput<'a> {
     pub text: Cow<'a, str>,
     pub task: Option<Task>,
 }
@@ -79,8 +79,8 @@ impl<'a> EmbeddingsRequest<'a> {
     }
 }
 
-impl<'a> From<&'a str> for Input<'a> {
+impl<'a> From<&'a str> for EmbeddingInput<'a> {
     fn from(text: &'a str) -> Self {
-        Input { text: Cow::Borrowed(text), task: None }
+        EmbeddingInput { text: Cow::Borrowed(text), task: None }
     }
 }

@@ -10,14 +10,14 @@ use crate::request::context::RequestContext;
 use crate::request::translation::{ParsedBody, RequestTranslation};
 
 /// The body with the dropped fields, the path, and how to convert the response.
-pub(super) type EmbeddingsRequest = (EncodedEmbeddings, UpstreamPath, Conversion);
+pub(super) type TranslatedEmbeddings = (EncodedEmbeddings, UpstreamPath, Conversion);
 
 /// Translates an embeddings request to the target's dialect.
 pub(super) fn embeddings_request(
     context: &RequestContext,
     translation: &RequestTranslation,
     target: &Target<'_>,
-) -> Result<EmbeddingsRequest, RequestError> {
+) -> Result<TranslatedEmbeddings, RequestError> {
     let model = target.model;
     let no_path = |error: PathError| RequestError::Invalid {
         path: "model".to_owned(),
