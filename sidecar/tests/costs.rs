@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 use outrigger_core::Capabilities;
-use outrigger_llm::Dialect::{self, Anthropic, Bedrock, Gemini, OpenAi};
+use outrigger_llm::Dialect::{self, Anthropic, Bedrock, Cohere, Gemini, OpenAi};
 use outrigger_llm::Format;
 use outrigger_llm::framing::{self, Framing};
 use outrigger_llm::operation::TABLE;
@@ -44,6 +44,7 @@ fn used(usage: &Usage) -> Used<'static> {
         images: count(usage.images),
         characters: 0,
         milliseconds: count(usage.milliseconds),
+        searches: count(usage.searches),
         service: usage.service.map(|service| service.word()),
     }
 }
@@ -123,6 +124,12 @@ fn answers_cost_what_was_computed_by_hand() {
     // Recorded. 26 × 20
     let body = json!({"data": [], "usage": {"prompt_tokens": 26, "total_tokens": 26}});
     assert_eq!(cost("OpenAI", "text-embedding-3-small", OpenAi, "embeddings", &body), 520);
+
+    // Cohere bills embeddings by the token, and rerank by the search: 26 × 120; 2 × 2,000,000
+    let body = json!({"embeddings": {}, "meta": {"billed_units": {"input_tokens": 26}}});
+    assert_eq!(cost("Cohere", "embed-v4.0", Cohere, "embeddings", &body), 3_120);
+    let body = json!({"results": [], "meta": {"billed_units": {"search_units": 2}}});
+    assert_eq!(cost("Cohere", "rerank-v3.5", Cohere, "rerank", &body), 4_000_000);
 
     // Recorded. Written to the cache: 10 × 1,000 + 7,351 × 1,250 + 4 × 5,000
     let body = message(json!({
