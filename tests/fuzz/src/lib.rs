@@ -9,6 +9,7 @@ mod lines;
 mod scanner;
 mod sse;
 mod translation;
+mod vectors;
 
 /// A fuzz target.
 #[derive(Clone, Copy, Debug)]
@@ -37,6 +38,8 @@ pub const TARGETS: &[FuzzTarget] = &[
     FuzzTarget { name: "gemini_stream", run: translation::gemini_stream },
     FuzzTarget { name: "bedrock_stream", run: translation::bedrock_stream },
     FuzzTarget { name: "cohere_stream", run: translation::cohere_stream },
+    FuzzTarget { name: "embeddings", run: vectors::embeddings },
+    FuzzTarget { name: "rerank", run: vectors::rerank },
     FuzzTarget { name: "aws_event_stream", run: aws_event_stream::events },
     FuzzTarget { name: "scanner", run: scanner::body },
     FuzzTarget { name: "sync_lines", run: lines::both },
