@@ -15,6 +15,7 @@ use outrigger_listen::{Peer, until_end};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 use super::route::Router;
 use super::stream_connection;
@@ -41,13 +42,13 @@ pub(super) async fn serve(
     tls: TlsAcceptor,
     router: Arc<Router>,
     peer: Arc<Peer>,
-    mut stopped: watch::Receiver<()>,
+    stopped: watch::Receiver<()>,
 ) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "no TCP_NODELAY");
     }
-    // Thousands of connections are open for days: what only a handshake or the start of a request needs is in a box, so
-    // that its memory is freed.
+    // Thousands of connections are open for days: what only a handshake, the start of a request or another protocol needs
+    // is in a box of its own, so that the task of a connection has no room for it.
     let handshake = Box::pin(tokio::time::timeout(HANDSHAKE, tls.accept(stream)));
     let handshake = tokio::select! {
         () = peer.close_requested() => return,
@@ -60,11 +61,21 @@ pub(super) async fn serve(
     };
     // ALPN says which protocol to use. Detecting it from the first bytes instead would close a connection that is still
     // being detected when the server stops, before its request is read.
-    let protocol = stream.get_ref().1.alpn_protocol();
-    if protocol == Some(outrigger_sync::PROTOCOL.as_bytes()) {
-        return stream_connection::serve(stream, remote, &router, &peer).await;
+    match stream.get_ref().1.alpn_protocol() == Some(outrigger_sync::PROTOCOL.as_bytes()) {
+        true => Box::pin(stream_connection::serve(stream, remote, &router, &peer)).await,
+        false => Box::pin(serve_requests(stream, remote, router, peer, stopped)).await,
     }
-    let is_http2 = protocol == Some(HTTP2);
+}
+
+/// Serves a connection of HTTP, in the version that ALPN chose.
+async fn serve_requests(
+    stream: TlsStream<TcpStream>,
+    remote: SocketAddr,
+    router: Arc<Router>,
+    peer: Arc<Peer>,
+    mut stopped: watch::Receiver<()>,
+) {
+    let is_http2 = stream.get_ref().1.alpn_protocol() == Some(HTTP2);
     let counted = Arc::clone(&peer);
     let service = service_fn(move |request: Request<Incoming>| {
         let (router, underway) = (Arc::clone(&router), counted.begin_request());

@@ -1,7 +1,6 @@
 //! A connection that becomes a gateway's stream: one request of HTTP/1.1, and after its answer only lines.
 //!
-//! Nothing of HTTP is left after that. The buffers of an HTTP/2 connection alone are 24 KiB, and there are thousands of
-//! streams.
+//! Nothing of HTTP is left after that: there are thousands of streams, and an HTTP/2 connection holds 10 KiB more.
 
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -44,7 +43,7 @@ pub(super) async fn serve(stream: TlsStream<TcpStream>, remote: SocketAddr, rout
     match opened {
         Ok(Ok(Some(Opened { stream, connection, early }))) => {
             let _underway = peer.begin_request();
-            stream.carry(connection, early).await;
+            Box::pin(stream.carry(connection, early)).await;
         }
         Ok(Ok(None)) => {}
         Ok(Err(error)) => tracing::debug!(%error, %remote, "connection ended"),

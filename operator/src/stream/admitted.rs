@@ -51,18 +51,23 @@ impl AdmittedStream {
     }
 
     /// Its lines are all that a connection carries, until it ends. `early`: what was already read of it.
-    pub async fn carry<C>(self, connection: C, early: Bytes)
+    pub fn carry<C>(self, connection: C, early: Bytes) -> impl Future<Output = ()> + Send
     where
         C: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let AdmittedStream { handle, pods } = self;
+        // Before the future begins, which would have room for the connection twice.
         let (reader, writer) = tokio::io::split(connection);
-        let mut writing = pin!(write(outbound::body(Arc::clone(&handle), pods), writer));
-        tokio::select! {
-            () = writing.as_mut() => {}
-            () = inbound::listen(handle, received(early, reader)) => {
-                // It ends too, unless the gateway does not read.
-                let _ = tokio::time::timeout(CLOSING, writing).await;
+        let writing = write(outbound::body(Arc::clone(&handle), pods), writer);
+        let listening = inbound::listen(handle, received(early, reader));
+        async move {
+            let mut writing = pin!(writing);
+            tokio::select! {
+                () = writing.as_mut() => {}
+                () = listening => {
+                    // It ends too, unless the gateway does not read.
+                    let _ = tokio::time::timeout(CLOSING, writing).await;
+                }
             }
         }
     }
