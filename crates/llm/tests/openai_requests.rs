@@ -57,6 +57,14 @@ fn assistant(parts: Vec<Part>) -> Message {
 }
 
 #[test]
+fn a_message_to_continue_is_noted_and_others_are_not() {
+    for (prefix, noted) in [(json!(false), 0), (Value::Null, 0), (json!(true), 1), (json!("yes"), 1)] {
+        let request = read(&asked(json!({"role": "assistant", "content": "So", "prefix": prefix}))).unwrap();
+        assert_eq!(request.fields, vec!["messages[].prefix"; noted], "{prefix}");
+    }
+}
+
+#[test]
 fn reads_a_conversation_with_tools() {
     let body = json!({
         "model": "gpt-4o",

@@ -117,6 +117,7 @@ pub const FIELDS: &[FieldRow] = &[
     row("messages[].extra_content", HINT, r#"{"google":{}}"#, "Google's extension, outside of tool calls"),
     row("messages[].provider_specific_fields", HINT, "{}", "LiteLLM's notes on an earlier answer"),
     row("messages[].cache_control", HINT, r#"{"type":"ephemeral"}"#, "a mark for Anthropic's cache, from clients of OpenRouter and LiteLLM"),
+    row("messages[].prefix", REFUSED, "true", "the answer continues this message, at Mistral and DeepSeek; false is carried"),
     // Parts of a message's content.
     row("messages[].content[].type", CARRIED, r#""text""#, ""),
     row("messages[].content[].text", CARRIED, r#""Hi""#, ""),

@@ -132,7 +132,11 @@ fn assistant(message: &JsonObject, path: &str, noted: &mut NotedFields) -> Resul
         parts.extend(thoughts.into_iter().map(Part::Thinking));
         parts.push(Part::ToolCall(call));
     }
-    let read = ["content", "reasoning_content", "reasoning", "refusal", "images", "tool_calls"];
+    // Mistral's SDK writes it into every message that it returns.
+    if shape::present(message, "prefix").is_some_and(|prefix| *prefix != Value::Bool(false)) {
+        noted.note(path, "prefix");
+    }
+    let read = ["content", "reasoning_content", "reasoning", "refusal", "images", "tool_calls", "prefix"];
     note_others(message, path, &read, noted);
     Ok(parts)
 }
