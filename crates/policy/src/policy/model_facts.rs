@@ -12,8 +12,7 @@ use crate::prices::Price;
 
 impl Policy {
     /// The price of a model at a provider: from the first source that has one, else the provider's default. `model` is
-    /// any of its names. None
-    /// has a price where callers pay by themselves.
+    /// any of its names. `None` where callers pay by themselves.
     #[must_use]
     pub fn price(&self, provider: ProviderIndex, model: &str) -> Option<&Price> {
         let own = self.providers.get(provider).filter(|own| !own.caller_credential)?;
