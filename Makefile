@@ -119,13 +119,10 @@ size: ## the size of what every pod and every laptop gets, in bytes, and what `o
 images: dist ## what ships as images, in target/images: archives for `podman load`, `docker load` and `ctr images import`
 	@mkdir -p $(TARGET)/images
 	@for name in outrigger-sidecar outrigger-operator; do \
-	    case $$name in \
-	        *sidecar) env=(--env MALLOC_ARENA_MAX=1 --env MALLOC_MMAP_THRESHOLD_=131072 --env MALLOC_TRIM_THRESHOLD_=131072);; \
-	        *) env=();; \
-	    esac; \
 	    archive=$(TARGET)/images/$$name-$(VERSION).tar; \
 	    scripts/image.py --name $$name:$(VERSION) --output $$archive --file $(TARGET)/dist/$$name:/$$name --libraries \
-	        --entrypoint /$$name "$${env[@]}"; \
+	        --entrypoint /$$name \
+	        --env MALLOC_ARENA_MAX=1 --env MALLOC_MMAP_THRESHOLD_=131072 --env MALLOC_TRIM_THRESHOLD_=131072; \
 	    gzip -f $$archive; \
 	done
 

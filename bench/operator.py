@@ -31,7 +31,7 @@ sys.path[:0] = [str(REPOSITORY / "tests"), str(REPOSITORY / "tests" / "cluster")
 import chart  # noqa: E402
 from api import path  # noqa: E402
 from control_plane import ControlPlane  # noqa: E402
-from gateway import free_port  # noqa: E402
+from gateway import ALLOCATOR, free_port  # noqa: E402
 from operator_process import HOST, OperatorProcess  # noqa: E402
 
 QUICK = "--quick" in sys.argv
@@ -365,7 +365,7 @@ def main():
         chart.install(cluster, {"webhooks": {"url": f"https://{HOST}:{port}"}, "crds": {"enabled": False}})
         token = cluster.token(chart.NAMESPACE, chart.RELEASE, expirationSeconds=6 * 3600)
         kubeconfig = cluster.authority.kubeconfig(cluster.folder / "operator.kubeconfig", cluster.server, token=token)
-        with OperatorProcess(cluster, kubeconfig, port=port) as operator:
+        with OperatorProcess(cluster, kubeconfig, port=port, env=ALLOCATOR) as operator:
             bench = Bench(cluster, operator)
             if "--only-share" in sys.argv:
                 return bench.share()

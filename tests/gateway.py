@@ -22,6 +22,9 @@ PORTS, GIVEN = range(12_000, 28_000), set()
 # The folder for spending: not the user's own, and removed with this process.
 STATES = tempfile.TemporaryDirectory(prefix="outrigger-states-")
 
+# As the images set them: freed memory is returned to the system, so that leaks are visible.
+ALLOCATOR = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": "131072", "MALLOC_TRIM_THRESHOLD_": "131072"}
+
 
 def binary():
     if named := os.environ.get("OUTRIGGER_BIN"):

@@ -10,15 +10,13 @@ import pytest
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
 
-from gateway import Gateway  # noqa: E402
+from gateway import ALLOCATOR, Gateway  # noqa: E402
 from wire import talk  # noqa: E402
 
 MIB = 1 << 20
 # With the word that must be in no output: see canary.py.
 KEY = "sk-hostile-c4n4ry-0123456789abcdef"
 DIALECTS = {"openai": "OpenAICompatible", "anthropic": "Anthropic", "gemini": "Gemini"}
-# As the image sets them: freed memory is returned to the system, so that leaks are visible.
-ALLOCATOR = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": "131072", "MALLOC_TRIM_THRESHOLD_": "131072"}
 # A debug build kept at most 4.2 MiB after any kind of input.
 KEPT = 12 * MIB
 
