@@ -62,11 +62,11 @@ impl Exchange {
     pub fn route(&self) -> Option<(usize, String)> {
         let openai = |path: &str| Some((0, path.to_owned()));
         match (self.provider.as_str(), self.api.as_str()) {
-            ("cohere", "chat" | "embed") => Some((4, format!("v2/{}", self.api))),
+            ("cohere", "chat" | "embed" | "rerank") => Some((4, format!("v2/{}", self.api))),
             ("cohere", _) => None,
             ("bedrock", "converse" | "converse-stream") => Some((3, format!("model/MODEL/{}", self.api))),
             (_, "chat") => openai("chat/completions"),
-            (_, "completions" | "responses" | "embeddings" | "moderations") => openai(&self.api),
+            (_, "completions" | "responses" | "embeddings" | "moderations" | "rerank") => openai(&self.api),
             ("anthropic", "messages") => Some((1, "messages".to_owned())),
             ("anthropic", "count_tokens") => Some((1, "messages/count_tokens".to_owned())),
             (
