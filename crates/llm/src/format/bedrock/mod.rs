@@ -1,7 +1,7 @@
 //! The Bedrock dialect: `Converse` and `ConverseStream` of Amazon Bedrock, of callers and upstreams.
 //!
 //! Claude has a second API there, `InvokeModel`, whose bodies are Anthropic's: see
-//! [`BEDROCK_CLAUDE`](crate::provider::api::BEDROCK_CLAUDE). Sources: the service model of botocore and recorded
+//! [`BEDROCK_CLAUDE`](crate::provider::BEDROCK_CLAUDE). Sources: the service model of botocore and recorded
 //! exchanges.
 
 pub(crate) mod errors;
