@@ -60,7 +60,9 @@ PROVIDERS = {
 }
 
 # Types that give no model away: a price of zero is a gap of the table.
-PAID = {"Bedrock", "Cohere", "DeepSeek", "Fireworks", "Nebius", "Perplexity", "Together", "xAI"}
+PAID = {
+    "AzureOpenAI", "Bedrock", "Cohere", "DeepSeek", "Fireworks", "Nebius", "Perplexity", "Together", "VertexAI", "xAI"
+}
 
 # Rows with a price for models of a size, under no model's name.
 SIZES = re.compile(r"(together|fireworks)-ai-")

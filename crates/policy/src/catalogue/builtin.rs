@@ -2707,7 +2707,7 @@ table!(VERTEXAI, [
     model("gemini-embedding-001", 2_048, 0, E, prices::VERTEXAI_GEMINI_EMBEDDING_001),
     model("gemini-embedding-2", 8_192, 0, E, prices::GEMINI_GEMINI_EMBEDDING_2),
     model("gemini-embedding-2-preview", 8_192, 0, E, prices::GEMINI_GEMINI_EMBEDDING_2),
-    model("gemini-flash-experimental", 1_000_000, 0, E, prices::GEMINI_GEMINI_EXP_1114),
+    model("gemini-flash-experimental", 1_000_000, 0, E, UNPRICED),
     model("gemini-omni-flash-preview", 1_048_576, 65_535, V | R | A, prices::GEMINI_GEMINI_OMNI_1_1_FLASH),
     model("gemini-robotics-er-1.5-preview", 1_048_576, 65_535, T | V | R | S | A, prices::VERTEXAI_GEMINI_ROBOTICS_ER_1_5_PREVIEW),
     model("gemini-robotics-er-2-preview", 131_072, 65_536, T | V | R | S | C | A | P, prices::GEMINI_GEMINI_ROBOTICS_ER_2_PREVIEW),
