@@ -23,10 +23,13 @@ pub fn answer(dialect: Dialect, provider: &str, request: &MockRequest) -> Respon
         (Dialect::OpenAi, "completions") => completion(request, &text),
         (Dialect::Anthropic, "messages/count_tokens") => json!({"input_tokens": tokens(&request.body)}),
         (Dialect::Gemini, "countTokens") => json!({"totalTokens": tokens(&request.body)}),
-        (Dialect::Gemini, "embedContent") => json!({"embedding": {"values": vector(&request.body)}}),
+        (Dialect::Gemini, "embedContent") => {
+            json!({"embedding": {"values": vector(&request.body)}, "usageMetadata": used(request)})
+        }
         (Dialect::Gemini, "batchEmbedContents") => {
             let requests = request.body.get("requests").and_then(Value::as_array).cloned().unwrap_or_default();
-            json!({"embeddings": requests.iter().map(|one| json!({"values": vector(one)})).collect::<Vec<_>>()})
+            let embeddings: Vec<Value> = requests.iter().map(|one| json!({"values": vector(one)})).collect();
+            json!({"embeddings": embeddings, "usageMetadata": used(request)})
         }
         (Dialect::Cohere, "v2/embed") => {
             let texts = request.body.get("texts").and_then(Value::as_array).cloned().unwrap_or_default();
@@ -63,6 +66,11 @@ fn problem_answer(dialect: Dialect, status: u16, kind: &str, message: &str) -> R
 
 fn tokens(body: &Value) -> usize {
     body.to_string().len().div_ceil(4)
+}
+
+/// What Gemini's newer models say of the tokens of embeddings.
+fn used(request: &MockRequest) -> Value {
+    json!({"promptTokenCount": tokens(&request.body)})
 }
 
 /// An embedding of length one. The same text always gets the same one.
