@@ -6,10 +6,10 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # In MB, measured plus a fifth: build artifacts, also with incremental compilation and debug information.
-built=4500 built_by_hand=9500
+built=6000 built_by_hand=12600
 # In .cache/ and node_modules/: Python environments, Node, the control plane, a small model. In the temporary folder:
 # one cluster with its images.
-installed=2500 temporary=1500
+installed=4300 temporary=1500
 
 target=$1 here=. temp=${TMPDIR:-/tmp}
 [ "${CARGO_INCREMENTAL:-}" = 0 ] || built=$built_by_hand
@@ -24,7 +24,7 @@ while read -r place more; do
     needed[$disk]=$((${needed[$disk]:-0} + more))
 done << LIST
 $target $(missing $built "$(megabytes "$target")")
-$here $(missing $installed "$(megabytes .cache tests/clients/node/node_modules)")
+$here $(missing $installed "$(megabytes .cache tests/clients/{node,agents}/node_modules)")
 $temp $temporary
 LIST
 
