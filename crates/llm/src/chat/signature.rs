@@ -30,6 +30,10 @@ pub const MARK: &str = "__ts_";
 /// request of a conversation: with the call and with its result.
 pub const MOST: usize = 16 * 1024;
 
+/// How many separators of an id are tried. A provider's own id is short and may contain one; a client may send an id of
+/// megabytes that consists of them, and each try reads the rest of it.
+const TRIED: usize = 4;
+
 /// What an id carries.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Carried {
@@ -93,7 +97,7 @@ pub fn pack(id: &str, signature: Option<&str>) -> String {
 #[must_use]
 pub fn unpack_all(id: &str) -> (String, Option<Carried>) {
     // What is packed may contain the separator, and so may the provider's id.
-    let unpacked = id.match_indices(MARK).find_map(|(at, mark)| {
+    let unpacked = id.match_indices(MARK).take(TRIED).find_map(|(at, mark)| {
         let packed = id.get(at + mark.len()..)?;
         let text = String::from_utf8(URL_SAFE_NO_PAD.decode(packed).ok()?).ok().filter(|text| !text.is_empty())?;
         let shown = id.get(..at)?;
@@ -157,6 +161,13 @@ mod tests {
         for id in ["", "call_1", "a__ts_", "a__ts_!!", "a__ts_YQ==", "__ts"] {
             assert_eq!(unpack(id), (id.to_owned(), None), "{id}");
         }
+    }
+
+    /// Each separator is followed by what could be packed. Reading the rest after each one would take hours.
+    #[test]
+    fn an_id_of_nothing_but_separators_is_read_at_once() {
+        let id = MARK.repeat(1 << 20);
+        assert_eq!(unpack(&id), (id.clone(), None));
     }
 
     proptest! {
