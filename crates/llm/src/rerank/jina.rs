@@ -51,11 +51,14 @@ fn documents<'a>(value: &'a Value, noted: &mut NotedFields) -> Result<Vec<Cow<'a
     Ok(texts)
 }
 
+/// `documents`: those that the caller wants back. Each is given once, so that an answer that repeats an index does not
+/// multiply them.
 pub(super) fn encode_answer(answer: &RerankAnswer, documents: &[Cow<'_, str>], model: &str, id: &str) -> Value {
+    let mut documents: Vec<Option<&str>> = documents.iter().map(|text| Some(&**text)).collect();
     let result = |ranked: &super::Ranked| {
         let mut result = json!({"index": ranked.index, "relevance_score": ranked.score});
         let place = usize::try_from(ranked.index).unwrap_or(usize::MAX);
-        if let Some(text) = documents.get(place) {
+        if let Some(text) = documents.get_mut(place).and_then(Option::take) {
             result["document"] = json!({"text": text});
         }
         result

@@ -107,6 +107,17 @@ fn answers_say_the_same_in_both_forms() {
     }
 }
 
+/// An upstream that names one long document over and over would else multiply it.
+#[test]
+fn each_document_is_given_back_once() {
+    let results = json!([{"index": 0, "relevance_score": 0.75}, {"index": 0, "relevance_score": 0.5},
+        {"index": 9, "relevance_score": 0.25}]);
+    let read = decode_answer(Dialect::Cohere, json!({"results": results})).unwrap();
+    let told = encode_answer(Dialect::OpenAi, &read, &["a".into()], "m", "r");
+    let documents: Vec<&Value> = told["results"].as_array().unwrap().iter().map(|one| &one["document"]).collect();
+    assert_eq!(documents, [&json!({"text": "a"}), &Value::Null, &Value::Null]);
+}
+
 #[test]
 fn each_row_is_handled_as_specified() {
     for (caller, upstream) in [(Dialect::OpenAi, Dialect::Cohere), (Dialect::Cohere, Dialect::OpenAi)] {
