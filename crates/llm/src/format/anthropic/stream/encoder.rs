@@ -22,6 +22,7 @@ use crate::chat::{ChatEvent, Finish, StreamError, Thought};
 use crate::format::anthropic::response::{call_id, message_id, picture, stop_reason};
 use crate::format::anthropic::usage;
 use crate::framing::sse;
+use crate::json::object_end::ObjectEnd;
 use crate::usage::Usage;
 
 #[derive(Debug)]
@@ -57,7 +58,7 @@ enum Stage {
 enum OpenBlock {
     Text,
     Thinking,
-    Call { index: usize, arguments: String },
+    Call { index: usize, end: ObjectEnd },
 }
 
 /// A piece that waits for the open call to end.
@@ -176,10 +177,10 @@ impl Encoder {
         if fragment.is_empty() {
             return;
         }
-        if let Some(OpenBlock::Call { index: open, arguments }) = &mut self.open
+        if let Some(OpenBlock::Call { index: open, end }) = &mut self.open
             && *open == index
         {
-            arguments.push_str(fragment);
+            end.push(fragment);
             self.delta(&json!({"type": "input_json_delta", "partial_json": fragment}), out);
             return self.advance(out);
         }
@@ -196,8 +197,8 @@ impl Encoder {
     /// Writes queued pieces, up to the first unfinished call.
     fn advance(&mut self, out: &mut Vec<u8>) {
         while !self.waiting.is_empty() {
-            if let Some(OpenBlock::Call { arguments, .. }) = &self.open
-                && !is_whole(arguments)
+            if let Some(OpenBlock::Call { end, .. }) = &self.open
+                && !end.is_whole()
             {
                 return;
             }
@@ -221,7 +222,9 @@ impl Encoder {
                 if !arguments.is_empty() {
                     self.delta(&json!({"type": "input_json_delta", "partial_json": arguments}), out);
                 }
-                self.open = Some(OpenBlock::Call { index, arguments });
+                let mut end = ObjectEnd::default();
+                end.push(&arguments);
+                self.open = Some(OpenBlock::Call { index, end });
             }
             Some(WaitingPiece::Words(words)) => self.write_words(&words, out),
         }
@@ -350,11 +353,6 @@ impl BlockPiece {
             | BlockPiece::Redacted(words) => words.is_empty(),
         }
     }
-}
-
-/// Whether a call's arguments are complete, so that only white space could follow.
-fn is_whole(arguments: &str) -> bool {
-    arguments.trim_end().ends_with('}') && serde_json::from_str::<serde::de::IgnoredAny>(arguments).is_ok()
 }
 
 /// An error with a type that Anthropic's SDKs know: the upstream's own if it is one, else the one for its status.

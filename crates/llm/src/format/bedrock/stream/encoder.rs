@@ -18,6 +18,7 @@ use crate::format::bedrock::errors::{status, stream_exception};
 use crate::format::bedrock::response::{call_id, picture_block, stop_reason};
 use crate::format::bedrock::usage;
 use crate::framing::aws_event_stream::{write_event, write_exception};
+use crate::json::object_end::ObjectEnd;
 use crate::usage::Usage;
 
 /// Writes one stream.
@@ -52,7 +53,7 @@ enum StreamStage {
 enum WrittenBlock {
     Text,
     Thinking,
-    Call { index: usize, arguments: String },
+    Call { index: usize, end: ObjectEnd },
 }
 
 /// A piece that waits for the open call to end.
@@ -151,10 +152,10 @@ impl Encoder {
         if fragment.is_empty() {
             return;
         }
-        if let Some(WrittenBlock::Call { index: open, arguments }) = &mut self.open
+        if let Some(WrittenBlock::Call { index: open, end }) = &mut self.open
             && *open == index
         {
-            arguments.push_str(fragment);
+            end.push(fragment);
             self.delta(&json!({"toolUse": {"input": fragment}}), out);
             return self.advance(out);
         }
@@ -171,8 +172,8 @@ impl Encoder {
     /// Writes queued pieces, up to the first unfinished call.
     fn advance(&mut self, out: &mut Vec<u8>) {
         while !self.waiting.is_empty() {
-            if let Some(WrittenBlock::Call { arguments, .. }) = &self.open
-                && !is_whole(arguments)
+            if let Some(WrittenBlock::Call { end, .. }) = &self.open
+                && !end.is_whole()
             {
                 return;
             }
@@ -200,7 +201,9 @@ impl Encoder {
                 if !arguments.is_empty() {
                     self.delta(&json!({"toolUse": {"input": arguments}}), out);
                 }
-                self.open = Some(WrittenBlock::Call { index, arguments });
+                let mut end = ObjectEnd::default();
+                end.push(&arguments);
+                self.open = Some(WrittenBlock::Call { index, end });
             }
             Some(QueuedPiece::Picture { format, data }) => {
                 self.begin(out);
@@ -256,9 +259,9 @@ impl Encoder {
             None => {}
             Some(WrittenBlock::Thinking) => self.sign(None, out),
             Some(WrittenBlock::Text) => self.stop_last(out),
-            Some(WrittenBlock::Call { arguments, .. }) => {
+            Some(WrittenBlock::Call { end, .. }) => {
                 // Clients parse the arguments, and an empty text is not JSON.
-                if arguments.is_empty() {
+                if !end.has_begun() {
                     self.delta(&json!({"toolUse": {"input": "{}"}}), out);
                 }
                 self.stop_last(out);
@@ -312,11 +315,6 @@ impl QueuedPiece {
             QueuedPiece::Call { .. } | QueuedPiece::Picture { .. } => false,
         }
     }
-}
-
-/// Whether a call's arguments are complete, so that only white space could follow.
-fn is_whole(arguments: &str) -> bool {
-    arguments.trim_end().ends_with('}') && serde_json::from_str::<serde::de::IgnoredAny>(arguments).is_ok()
 }
 
 /// An error as one of the exceptions that SDKs know inside of a stream.
