@@ -6,6 +6,7 @@
 
 use serde_json::Value;
 
+use crate::chat::addresses;
 use crate::chat::fields::{self, FieldHandling, FieldRow};
 use crate::chat::{ChatEvent, ChatRequest, ChatResponse, JsonObject, StreamError};
 use crate::error::{Malformed, RequestError};
@@ -108,6 +109,10 @@ pub fn encode_request(
     most: Option<u64>,
 ) -> Result<EncodedRequest, RequestError> {
     let left_out = fit(caller, &request.fields, target.format())?;
+    if let Some(scheme) = addresses::privileged(request) {
+        let field = format!("a {scheme}: address from another API");
+        return Err(RequestError::Unsupported { field, upstream: target.format().dialect() });
+    }
     let mut encoded = with_codec!(target.format(), codec => codec::request::encode(request, target, most))?;
     encoded.left_out.splice(0..0, left_out);
     Ok(encoded)

@@ -457,7 +457,6 @@ fn content_that_anthropic_cannot_express_is_refused() {
         (part(media(Some("audio/wav"), base64("AAAA"))), old, "media of type audio/wav"),
         (part(media(None, base64("AAAA"))), old, "media without a type"),
         (part(media(Some("video/mp4"), url("https://a.example/a"))), old, "media of type video/mp4"),
-        (part(media(Some("image/png"), url("gs://a/b"))), old, "a gs:// address"),
         (request(|r| r.tools = vec![tool("a.b")]), old, "the tool name `a.b`"),
         (
             request(|r| (r.tools, r.tool_choice) = (vec![tool("f")], Some(ToolChoice::AnyOf(vec!["g".into()])))),

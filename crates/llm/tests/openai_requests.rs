@@ -465,7 +465,6 @@ fn refuses_content_that_openai_cannot_express() {
     let ask = |message: Message| ChatRequest { messages: vec![message], ..ChatRequest::default() };
     for (request, field) in [
         (ask(user(vec![url(Some("application/pdf"), "https://example.com/a.pdf")])), "application/pdf by URL"),
-        (ask(user(vec![url(None, "gs://bucket/a.png")])), "media in Google Cloud Storage"),
         (ask(user(vec![Part::Media(base64("video/mp4", "AAAA"))])), "video/mp4"),
         (ask(assistant(vec![Part::Media(base64("image/png", "AAAA"))])), "a picture in the assistant's turn"),
         (

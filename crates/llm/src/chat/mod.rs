@@ -3,6 +3,7 @@
 //! The types contain what at least two dialects can express. What only one dialect can express is a row of [`fields`],
 //! which decides whether a request with it may go to another dialect.
 
+pub(crate) mod addresses;
 pub mod fields;
 pub mod mark;
 pub mod origin;
@@ -95,7 +96,7 @@ pub struct Media {
 pub enum MediaSource {
     /// Base64, standard alphabet, padded, without `data:`.
     Base64(String),
-    /// `https://…` or `gs://…`.
+    /// `https://…`; other schemes do not cross ([`addresses`]).
     Url(String),
 }
 

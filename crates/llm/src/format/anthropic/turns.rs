@@ -179,7 +179,6 @@ impl MessageTurns {
                 "" => return Err(unsupported("media without a type")),
                 other => return Err(unsupported(&format!("media of type {other}"))),
             },
-            MediaSource::Url(url) if url.starts_with("gs://") => return Err(unsupported("a gs:// address")),
             MediaSource::Url(url) => {
                 let path = url.split(['?', '#']).next().unwrap_or_default().to_ascii_lowercase();
                 let kind = match media_type.as_str() {

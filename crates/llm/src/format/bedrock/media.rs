@@ -48,26 +48,16 @@ pub(super) enum EncodedMedia {
 /// # Errors
 /// What AWS can't read.
 pub(super) fn encode(media: &Media, names: &mut HashSet<String>) -> Result<EncodedMedia, String> {
-    let source = match &media.source {
-        MediaSource::Base64(data) => json!({"bytes": data}),
-        MediaSource::Url(url) if url.starts_with("s3://") => json!({"s3Location": {"uri": url}}),
-        MediaSource::Url(_) => return Err("a picture or document behind an address".to_owned()),
+    let MediaSource::Base64(data) = &media.source else {
+        return Err("a picture or document behind an address".to_owned());
     };
+    let source = json!({"bytes": data});
     let media_type = media.media_type.as_deref().unwrap_or_default().to_ascii_lowercase();
     let media_type = media_type.split(';').next().unwrap_or_default().trim();
-    // The name of an object in S3 shows its format.
-    let ending = match &media.source {
-        MediaSource::Url(url) if media_type.is_empty() => url.rsplit('/').next().and_then(|name| name.rsplit_once('.')),
-        _ => None,
-    };
-    let ending = ending.map(|(_, ending)| ending.to_ascii_lowercase()).unwrap_or_default();
     let known = |table: &[(&'static str, &'static str)]| {
-        table.iter().find(|(format, known)| *known == media_type || *format == ending).map(|(format, _)| *format)
+        table.iter().find(|(_, known)| *known == media_type).map(|(format, _)| *format)
     };
-    let picture = match (media_type, &*ending) {
-        ("image/jpg", _) | (_, "jpg") => Some("jpeg"),
-        _ => known(&PICTURES),
-    };
+    let picture = if media_type == "image/jpg" { Some("jpeg") } else { known(&PICTURES) };
     if let Some(format) = picture {
         return Ok(EncodedMedia::Picture(object([("image", object([("format", json!(format)), ("source", source)]))])));
     }
@@ -136,12 +126,6 @@ mod tests {
             (
                 media("image/jpg", data(), None),
                 Ok(EncodedMedia::Picture(json!({"image": {"format": "jpeg", "source": {"bytes": "AAAA"}}}))),
-            ),
-            (
-                media("", url("s3://b/a.JPG"), None),
-                Ok(EncodedMedia::Picture(
-                    json!({"image": {"format": "jpeg", "source": {"s3Location": {"uri": "s3://b/a.JPG"}}}}),
-                )),
             ),
             (
                 media("application/pdf", data(), Some("Q3_report (final).pdf")),

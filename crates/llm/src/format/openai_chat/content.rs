@@ -173,7 +173,6 @@ fn encode_part(part: &Part) -> Result<Option<Value>, RequestError> {
 fn encode_media(media: &Media) -> Result<Value, RequestError> {
     let media_type = media.media_type.as_deref().unwrap_or_default();
     match &media.source {
-        MediaSource::Url(url) if url.starts_with("gs://") => Err(unsupported("media in Google Cloud Storage")),
         MediaSource::Url(_) if !media_type.is_empty() && !media_type.starts_with("image/") => {
             Err(unsupported(&format!("{media_type} by URL")))
         }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::RequestError;
 use crate::chat::origin::Origin;
 use crate::chat::signature::unpack;
-use crate::chat::{ChatRequest, JsonObject, Media, MediaSource, Message, Part, Role, Thought, ToolResult, object};
+use crate::chat::{ChatRequest, JsonObject, Media, Message, Part, Role, Thought, ToolResult, object};
 use crate::format::cohere::unsupported;
 use crate::format::openai_chat::content::{image, media_url};
 use crate::format::openai_chat::shape::{self, NotedFields};
@@ -266,18 +266,15 @@ fn encode_part(part: &Part) -> Result<Value, RequestError> {
 
 fn picture(media: &Media) -> Result<Value, RequestError> {
     let media_type = media.media_type.as_deref().unwrap_or("image/");
-    match &media.source {
-        MediaSource::Url(url) if url.starts_with("gs://") => Err(unsupported("media in Google Cloud Storage")),
-        _ if !media_type.starts_with("image/") => Err(unsupported(media_type)),
-        _ => {
-            let mut image = JsonObject::new();
-            image.insert("url".into(), Value::String(media_url(media)));
-            if let Some(detail) = &media.detail {
-                image.insert("detail".into(), json!(detail));
-            }
-            Ok(object([("type", json!("image_url")), ("image_url", Value::Object(image))]))
-        }
+    if !media_type.starts_with("image/") {
+        return Err(unsupported(media_type));
     }
+    let mut image = JsonObject::new();
+    image.insert("url".into(), Value::String(media_url(media)));
+    if let Some(detail) = &media.detail {
+        image.insert("detail".into(), json!(detail));
+    }
+    Ok(object([("type", json!("image_url")), ("image_url", Value::Object(image))]))
 }
 
 fn encode_assistant(
