@@ -4,6 +4,7 @@
 
 pub mod anthropic;
 pub mod bedrock;
+mod block_queue;
 pub mod cohere;
 pub mod gemini;
 pub(crate) mod marks;

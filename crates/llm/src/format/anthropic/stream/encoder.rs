@@ -1,44 +1,34 @@
 //! Encodes a stream for a caller, as Anthropic's events.
 //!
-//! Blocks of this dialect follow each other, while other upstreams may interleave pieces of several calls. So one block
-//! is open at a time, and pieces of later blocks wait:
-//!
-//! ```text
-//! closed ──text, thinking──▶ open words ──anything else──▶ closed
-//!    └───────call──────────▶ open call ──its arguments are whole, and something waits──▶ closed
-//!                               └─ until then all other pieces are queued, in order
-//! ```
-//!
 //! `message_start` waits for the first content, so that it includes usage that is known by then. `message_delta` waits
 //! for the stop reason *and* the usage, or for the end.
-
-use std::collections::VecDeque;
 
 use serde_json::{Value, json};
 
 use crate::Answer;
-use crate::chat::mark::mark;
-use crate::chat::{ChatEvent, Finish, StreamError, Thought};
+use crate::chat::origin::Origin;
+use crate::chat::{ChatEvent, Finish, Media, StreamError};
 use crate::format::anthropic::response::{call_id, message_id, picture, stop_reason};
 use crate::format::anthropic::usage;
+use crate::format::block_queue::{BlockEvents, BlockQueue, Delta, Opening, QueuedPiece};
 use crate::framing::sse;
-use crate::json::object_end::ObjectEnd;
 use crate::usage::Usage;
 
 #[derive(Debug)]
 pub struct Encoder {
+    blocks: BlockQueue,
+    message: MessageEvents,
+}
+
+/// The events, and what those around the blocks say.
+#[derive(Debug)]
+struct MessageEvents {
     answer: Answer,
     id: Option<String>,
     model: Option<String>,
     usage: Usage,
     finish: Option<(Finish, Option<String>)>,
     stage: Stage,
-    /// The number of blocks that were started.
-    begun: usize,
-    open: Option<OpenBlock>,
-    waiting: VecDeque<WaitingPiece>,
-    calls: bool,
-    refused: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,255 +43,84 @@ enum Stage {
     Over,
 }
 
-/// The block that is being written; it is the last one started.
-#[derive(Debug)]
-enum OpenBlock {
-    Text,
-    Thinking,
-    Call { index: usize, end: ObjectEnd },
-}
-
-/// A piece that waits for the open call to end.
-#[derive(Debug)]
-enum WaitingPiece {
-    Call { index: usize, id: String, name: String, arguments: String },
-    Words(BlockPiece),
-}
-
-#[derive(Clone, Debug)]
-enum BlockPiece {
-    Text(String),
-    Thinking(String),
-    Signature(String),
-    Redacted(String),
-}
-
 impl Encoder {
     /// A stream with nothing written yet.
     #[must_use]
     pub fn new(answer: Answer) -> Self {
-        Encoder {
-            answer,
-            id: None,
-            model: None,
-            usage: Usage::default(),
-            finish: None,
-            stage: Stage::Before,
-            begun: 0,
-            open: None,
-            waiting: VecDeque::new(),
-            calls: false,
-            refused: false,
-        }
+        let (usage, stage) = (Usage::default(), Stage::Before);
+        let message = MessageEvents { answer, id: None, model: None, usage, finish: None, stage };
+        Encoder { blocks: BlockQueue::default(), message }
     }
 
     /// Writes an event. After an error or the end nothing more is written.
     pub fn push(&mut self, event: &ChatEvent, out: &mut Vec<u8>) {
-        if self.stage == Stage::Over {
+        let Encoder { blocks, message } = self;
+        if message.stage == Stage::Over {
             return;
         }
         match event {
             ChatEvent::Start { id, model } => {
-                self.id.clone_from(id);
-                self.model.clone_from(model);
+                message.id.clone_from(id);
+                message.model.clone_from(model);
             }
             ChatEvent::Usage(usage) => {
-                self.usage.merge(usage);
+                message.usage.merge(usage);
                 // The service tier may be reported without numbers.
-                if self.finish.is_some() && !usage.is_empty() {
-                    self.write_delta(out);
+                if message.finish.is_some() && !usage.is_empty() {
+                    message.write_delta(blocks, out);
                 }
             }
             ChatEvent::Finish { reason, stop_sequence } => {
-                self.finish = Some((*reason, stop_sequence.clone()));
-                self.flush(out);
+                message.finish = Some((*reason, stop_sequence.clone()));
+                blocks.flush(message, out);
             }
             ChatEvent::Error(error) => {
-                self.stage = Stage::Over;
+                message.stage = Stage::Over;
                 sse::write(Some("error"), &error_body(error), out);
             }
             ChatEvent::End => {
-                self.flush(out);
-                self.write_delta(out);
-                self.stage = Stage::Over;
+                blocks.flush(message, out);
+                message.write_delta(blocks, out);
+                message.stage = Stage::Over;
                 sse::write(Some("message_stop"), &json!({"type": "message_stop"}), out);
             }
             content => {
-                if self.stage != Stage::Told {
-                    self.content(content, out);
+                if message.stage != Stage::Told {
+                    blocks.content(content, message, out);
                 }
             }
         }
     }
+}
 
-    fn content(&mut self, event: &ChatEvent, out: &mut Vec<u8>) {
-        let words = match event {
-            ChatEvent::Text(text) => BlockPiece::Text(text.clone()),
-            ChatEvent::Refusal(text) => {
-                self.refused |= !text.is_empty();
-                BlockPiece::Text(text.clone())
-            }
-            ChatEvent::Thinking(text) => BlockPiece::Thinking(text.clone()),
-            ChatEvent::ThinkingSignature(signature) => BlockPiece::Signature(signature.clone()),
-            ChatEvent::RedactedThinking(data) => BlockPiece::Redacted(data.clone()),
-            ChatEvent::Media(media) => BlockPiece::Text(picture(media)),
-            ChatEvent::ToolCall { index, id, name, signature } => {
-                self.calls = true;
-                let call = WaitingPiece::Call {
-                    index: *index,
-                    id: call_id(id, signature.as_deref(), &self.answer.origin),
-                    name: name.clone(),
-                    arguments: String::new(),
-                };
-                return self.take(call, out);
-            }
-            ChatEvent::ToolArguments { index, fragment } => return self.arguments(*index, fragment, out),
-            ChatEvent::Start { .. }
-            | ChatEvent::Usage(_)
-            | ChatEvent::Finish { .. }
-            | ChatEvent::Error(_)
-            | ChatEvent::End => return,
-        };
-        if !words.is_empty() {
-            self.take(WaitingPiece::Words(words), out);
-        }
-    }
-
-    /// Writes a piece, or queues it while a call is open that has not ended.
-    fn take(&mut self, piece: WaitingPiece, out: &mut Vec<u8>) {
-        self.waiting.push_back(piece);
-        self.advance(out);
-    }
-
-    fn arguments(&mut self, index: usize, fragment: &str, out: &mut Vec<u8>) {
-        if fragment.is_empty() {
+impl MessageEvents {
+    fn write_delta(&mut self, blocks: &BlockQueue, out: &mut Vec<u8>) {
+        self.begin_answer(out);
+        if self.stage != Stage::Begun {
             return;
         }
-        if let Some(OpenBlock::Call { index: open, end }) = &mut self.open
-            && *open == index
-        {
-            end.push(fragment);
-            self.delta(&json!({"type": "input_json_delta", "partial_json": fragment}), out);
-            return self.advance(out);
+        self.stage = Stage::Told;
+        // If the upstream gave no reason, none is invented, except for calls, which a client must run.
+        let (reason, stop_sequence) = match self.finish.take() {
+            Some((finish, stop_sequence)) => (Some(stop_reason(finish, blocks.calls, blocks.refused)), stop_sequence),
+            None => (blocks.calls.then_some("tool_use"), None),
+        };
+        let mut usage = usage::encode(&self.usage);
+        if self.usage.input.is_none() {
+            // Optional here, unlike in `message_start`.
+            usage.remove("input_tokens");
         }
-        // A fragment of a call that has ended, or never began, is dropped.
-        for piece in &mut self.waiting {
-            if let WaitingPiece::Call { index: waiting, arguments, .. } = piece
-                && *waiting == index
-            {
-                arguments.push_str(fragment);
-            }
-        }
+        let event = json!({
+            "type": "message_delta",
+            "delta": {"stop_reason": reason, "stop_sequence": stop_sequence},
+            "usage": usage,
+        });
+        sse::write(Some("message_delta"), &event, out);
     }
+}
 
-    /// Writes queued pieces, up to the first unfinished call.
-    fn advance(&mut self, out: &mut Vec<u8>) {
-        while !self.waiting.is_empty() {
-            if let Some(OpenBlock::Call { end, .. }) = &self.open
-                && !end.is_whole()
-            {
-                return;
-            }
-            self.write_next(out);
-        }
-    }
-
-    /// Writes all queued pieces and closes the last block: the stream ends.
-    fn flush(&mut self, out: &mut Vec<u8>) {
-        while !self.waiting.is_empty() {
-            self.write_next(out);
-        }
-        self.close(out);
-    }
-
-    fn write_next(&mut self, out: &mut Vec<u8>) {
-        match self.waiting.pop_front() {
-            None => {}
-            Some(WaitingPiece::Call { index, id, name, arguments }) => {
-                self.begin(&json!({"type": "tool_use", "id": id, "name": name, "input": {}}), out);
-                if !arguments.is_empty() {
-                    self.delta(&json!({"type": "input_json_delta", "partial_json": arguments}), out);
-                }
-                let mut end = ObjectEnd::default();
-                end.push(&arguments);
-                self.open = Some(OpenBlock::Call { index, end });
-            }
-            Some(WaitingPiece::Words(words)) => self.write_words(&words, out),
-        }
-    }
-
-    fn write_words(&mut self, words: &BlockPiece, out: &mut Vec<u8>) {
-        match words {
-            BlockPiece::Text(text) => {
-                if !matches!(self.open, Some(OpenBlock::Text)) {
-                    self.begin(&json!({"type": "text", "text": ""}), out);
-                    self.open = Some(OpenBlock::Text);
-                }
-                self.delta(&json!({"type": "text_delta", "text": text}), out);
-            }
-            BlockPiece::Thinking(_) | BlockPiece::Signature(_) => {
-                if !matches!(self.open, Some(OpenBlock::Thinking)) {
-                    self.begin(&json!({"type": "thinking", "thinking": "", "signature": ""}), out);
-                    self.open = Some(OpenBlock::Thinking);
-                }
-                match words {
-                    BlockPiece::Signature(signature) => self.sign(Some(signature), out),
-                    BlockPiece::Thinking(text) | BlockPiece::Text(text) | BlockPiece::Redacted(text) => {
-                        self.delta(&json!({"type": "thinking_delta", "thinking": text}), out);
-                    }
-                }
-            }
-            BlockPiece::Redacted(data) => {
-                let thought = Thought { redacted: Some(data.clone()), ..Thought::default() };
-                let data = mark(&self.answer.origin, &thought);
-                self.begin(&json!({"type": "redacted_thinking", "data": data}), out);
-                self.stop_last(out);
-            }
-        }
-    }
-
-    /// Closes the open block and starts another one.
-    fn begin(&mut self, block: &Value, out: &mut Vec<u8>) {
-        self.start(out);
-        self.close(out);
-        let index = self.begun;
-        self.begun += 1;
-        let event = json!({"type": "content_block_start", "index": index, "content_block": block});
-        sse::write(Some("content_block_start"), &event, out);
-    }
-
-    fn delta(&mut self, delta: &Value, out: &mut Vec<u8>) {
-        let index = self.begun.saturating_sub(1);
-        sse::write(
-            Some("content_block_delta"),
-            &json!({"type": "content_block_delta", "index": index, "delta": delta}),
-            out,
-        );
-    }
-
-    fn close(&mut self, out: &mut Vec<u8>) {
-        match self.open.take() {
-            None => {}
-            Some(OpenBlock::Thinking) => self.sign(None, out),
-            Some(OpenBlock::Text | OpenBlock::Call { .. }) => self.stop_last(out),
-        }
-    }
-
-    /// Ends the thinking with the mark, which shows later that the thought is not Anthropic's.
-    fn sign(&mut self, signature: Option<&str>, out: &mut Vec<u8>) {
-        self.open = None;
-        let thought = Thought { signature: signature.map(str::to_owned), ..Thought::default() };
-        let signature = mark(&self.answer.origin, &thought);
-        self.delta(&json!({"type": "signature_delta", "signature": signature}), out);
-        self.stop_last(out);
-    }
-
-    fn stop_last(&mut self, out: &mut Vec<u8>) {
-        let index = self.begun.saturating_sub(1);
-        sse::write(Some("content_block_stop"), &json!({"type": "content_block_stop", "index": index}), out);
-    }
-
-    fn start(&mut self, out: &mut Vec<u8>) {
+impl BlockEvents for MessageEvents {
+    fn begin_answer(&mut self, out: &mut Vec<u8>) {
         if self.stage != Stage::Before {
             return;
         }
@@ -319,39 +138,44 @@ impl Encoder {
         sse::write(Some("message_start"), &json!({"type": "message_start", "message": message}), out);
     }
 
-    fn write_delta(&mut self, out: &mut Vec<u8>) {
-        self.start(out);
-        if self.stage != Stage::Begun {
-            return;
-        }
-        self.stage = Stage::Told;
-        // If the upstream gave no reason, none is invented, except for calls, which a client must run.
-        let (reason, stop_sequence) = match self.finish.take() {
-            Some((finish, stop_sequence)) => (Some(stop_reason(finish, self.calls, self.refused)), stop_sequence),
-            None => (self.calls.then_some("tool_use"), None),
+    fn start(&self, index: usize, block: Opening<'_>, out: &mut Vec<u8>) {
+        let block = match block {
+            Opening::Text | Opening::Picture(_) => json!({"type": "text", "text": ""}),
+            Opening::Thinking => json!({"type": "thinking", "thinking": "", "signature": ""}),
+            Opening::Redacted(data) => json!({"type": "redacted_thinking", "data": data}),
+            Opening::Call { id, name } => json!({"type": "tool_use", "id": id, "name": name, "input": {}}),
         };
-        let mut usage = usage::encode(&self.usage);
-        if self.usage.input.is_none() {
-            // Optional here, unlike in `message_start`.
-            usage.remove("input_tokens");
-        }
-        let event = json!({
-            "type": "message_delta",
-            "delta": {"stop_reason": reason, "stop_sequence": stop_sequence},
-            "usage": usage,
-        });
-        sse::write(Some("message_delta"), &event, out);
+        let event = json!({"type": "content_block_start", "index": index, "content_block": block});
+        sse::write(Some("content_block_start"), &event, out);
     }
-}
 
-impl BlockPiece {
-    fn is_empty(&self) -> bool {
-        match self {
-            BlockPiece::Text(words)
-            | BlockPiece::Thinking(words)
-            | BlockPiece::Signature(words)
-            | BlockPiece::Redacted(words) => words.is_empty(),
-        }
+    fn delta(&self, index: usize, delta: Delta<'_>, out: &mut Vec<u8>) {
+        let delta = match delta {
+            Delta::Text(text) => json!({"type": "text_delta", "text": text}),
+            Delta::Thinking(text) => json!({"type": "thinking_delta", "thinking": text}),
+            Delta::Signature(signature) => json!({"type": "signature_delta", "signature": signature}),
+            Delta::Arguments(fragment) => json!({"type": "input_json_delta", "partial_json": fragment}),
+            // The block began with its data; pictures are texts.
+            Delta::Redacted(_) | Delta::Picture(_) => return,
+        };
+        let event = json!({"type": "content_block_delta", "index": index, "delta": delta});
+        sse::write(Some("content_block_delta"), &event, out);
+    }
+
+    fn stop(&self, index: usize, out: &mut Vec<u8>) {
+        sse::write(Some("content_block_stop"), &json!({"type": "content_block_stop", "index": index}), out);
+    }
+
+    fn media(&self, media: &Media) -> QueuedPiece {
+        QueuedPiece::Text(picture(media))
+    }
+
+    fn call_id(&self, id: &str, signature: Option<&str>) -> String {
+        call_id(id, signature, &self.answer.origin)
+    }
+
+    fn origin(&self) -> &Origin {
+        &self.answer.origin
     }
 }
 
