@@ -43,7 +43,7 @@ pub use document::{
     EntraDoc, FORMAT, FORMAT_SHARED, FORMATS, FailOpenDoc, FaultDoc, FaultKind, FilterDoc, KeyDoc, KeyProviderDoc,
     LedgerDoc, LimitDoc, LimitsDoc, MockDoc, MockToolCall, ModelDoc, OnError, OnHangUp, OnLimit, OthersDoc,
     ProviderDoc, ReadError, RuleDoc, ScopeDoc, SessionDoc, SessionLimitDoc, TargetDoc, ThresholdAction, ThresholdDoc,
-    TimeoutsDoc, Unit, UnknownCostPolicy, VertexDoc, WorkloadIdentityDoc,
+    TimeoutsDoc, Unit, UnknownCostPolicy, VertexDoc, WorkloadIdentityDoc, write_json,
 };
 pub use index::{CredentialIndex, EntryIndex, KeyIndex, LimitIndex, ProviderIndex, RuleIndex};
 pub use limits::concurrent::{

@@ -13,7 +13,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use outrigger_core::SecretRef;
-use outrigger_policy::{Document, ReadError};
+use outrigger_policy::{Document, ReadError, write_json};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use thiserror::Error;
@@ -142,12 +142,12 @@ impl Snapshot {
         }
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&next).map_err(failed)?;
         let mut writer = Bounded { inner: BufWriter::new(file), left: MAX_BYTES };
-        serde_json::to_writer(&mut writer, &written)
-            .and_then(|()| writer.flush().map_err(serde_json::Error::io))
-            .map_err(|error| match writer.left {
+        write_json(&written, &mut writer).and_then(|()| writer.flush().map_err(serde_json::Error::io)).map_err(
+            |error| match writer.left {
                 0 => SnapshotError::TooLarge,
                 _ => failed(io::Error::other(error)),
-            })?;
+            },
+        )?;
         fs::rename(&next, self.dir.join(FILE)).map_err(failed)
     }
 }

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use http::{HeaderValue, Method, Request, Response, header};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use outrigger_policy::write_json;
 use serde::Serialize;
 use serde_json::json;
 
@@ -86,7 +87,7 @@ fn policy(gateway: &Gateway) -> Response<ReplyBody> {
     };
     let mut length = Length(0);
     // Counting cannot fail.
-    let _ = serde_json::to_writer(&mut length, &view);
+    let _ = write_json(&view, &mut length);
     reserved_json(gateway, length.0, &view)
 }
 
@@ -125,7 +126,7 @@ fn reserved_json(gateway: &Gateway, length: usize, value: &impl Serialize) -> Re
     let Ok(mut lease) = gateway.memory.hold(length) else { return no_room() };
     let mut text = Vec::with_capacity(length);
     // Writing to memory cannot fail.
-    let _ = serde_json::to_writer(&mut text, value);
+    let _ = write_json(value, &mut text);
     if lease.grow_to(text.capacity(), &gateway.memory).is_err() {
         return no_room();
     }

@@ -11,6 +11,7 @@ mod mock;
 mod provider;
 mod read;
 mod rule;
+mod write;
 
 pub use filter::FilterDoc;
 pub use key::{KeyDoc, KeyProviderDoc, OnHangUp, OnLimit, UnknownCostPolicy};
@@ -26,6 +27,7 @@ pub use provider::{
 pub use read::ReadError;
 pub use rule::{OnError, RuleDoc, ScopeDoc, TargetDoc};
 use serde::{Deserialize, Serialize};
+pub use write::write_json;
 
 use crate::index::{KeyIndex, ProviderIndex};
 

@@ -11,7 +11,7 @@ use super::{Key, Policy, Provider, Revision, hex};
 use crate::build_error::BuildError;
 use crate::catalogue::custom::Catalogues;
 use crate::condition::bounds::PATTERNS;
-use crate::document::{Document, FORMATS, ReadError};
+use crate::document::{Document, FORMATS, ReadError, write_json};
 use crate::index::{KeyIndex, ProviderIndex, RuleIndex};
 use crate::limits::limit::Limits;
 use crate::rules::rule::{CompiledConditions, Rule};
@@ -77,6 +77,8 @@ impl Policy {
 fn digest(document: &Document) -> String {
     // The sequence is left out: it counts writes, and the same contents must have the same digest.
     let contents = Document { sequence: 0, ..document.clone() };
-    let bytes = serde_json::to_vec(&contents).unwrap_or_default();
+    let mut bytes = Vec::new();
+    // Writing to memory cannot fail.
+    let _ = write_json(&contents, &mut bytes);
     hex(&Sha256::digest(&bytes))
 }

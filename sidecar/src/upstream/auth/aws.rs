@@ -35,8 +35,8 @@ const METADATA_SESSION: &str = "300";
 
 /// Signs requests with keys from a source.
 #[derive(Debug)]
-pub struct Signer<F: FetchToken> {
-    keys: TokenSource<F>,
+pub struct Signer {
+    keys: TokenSource<AwsKey>,
     scope: SigningScope,
 }
 
@@ -61,14 +61,14 @@ impl From<AccessKey> for AwsKey {
     }
 }
 
-impl<F: FetchToken<Token = AwsKey>> Signer<F> {
+impl Signer {
     #[must_use]
-    pub fn new(source: F, scope: SigningScope) -> Self {
+    pub fn new(source: impl FetchToken<Token = AwsKey>, scope: SigningScope) -> Self {
         Signer { keys: TokenSource::new(source), scope }
     }
 }
 
-impl<F: FetchToken<Token = AwsKey>> Authorize for Signer<F> {
+impl Authorize for Signer {
     fn authorize<'r>(&'r self, request: &'r mut Request<Pieces>) -> BoxFuture<'r, Result<SentMask, AuthorizeError>> {
         async move {
             let AwsKey { key, mask } = self.keys.current().await?;

@@ -61,20 +61,15 @@ pub trait FetchToken: std::fmt::Debug + Send + Sync + 'static {
     fn fetch(&self) -> BoxFuture<'_, Result<Fetched<Self::Token>, AuthorizeError>>;
 }
 
-/// A token that all requests of a credential share.
+/// A token that all requests of a credential share. It is generic over the token alone, so that the code of waiting and
+/// renewing is in the program once for each kind of token, not for each server.
 #[derive(Debug)]
-pub struct TokenSource<F: FetchToken>(Arc<SharedToken<F>>);
-
-impl<F: FetchToken> Clone for TokenSource<F> {
-    fn clone(&self) -> Self {
-        TokenSource(Arc::clone(&self.0))
-    }
-}
+pub struct TokenSource<T>(Arc<SharedToken<T>>);
 
 #[derive(Debug)]
-struct SharedToken<F: FetchToken> {
-    fetch: F,
-    current: parking_lot::Mutex<Current<F::Token>>,
+struct SharedToken<T> {
+    fetch: Box<dyn FetchToken<Token = T>>,
+    current: parking_lot::Mutex<Current<T>>,
     /// Locked by the task that fetches.
     fetching: Arc<Mutex<()>>,
 }
@@ -112,17 +107,17 @@ impl<T> CachedToken<T> {
     }
 }
 
-impl<F: FetchToken> TokenSource<F> {
-    pub fn new(fetch: F) -> Self {
+impl<T: Clone + std::fmt::Debug + Send + Sync + 'static> TokenSource<T> {
+    pub fn new(fetch: impl FetchToken<Token = T>) -> Self {
         let current = parking_lot::Mutex::new(Current { token: None, failed: None });
-        TokenSource(Arc::new(SharedToken { fetch, current, fetching: Arc::default() }))
+        TokenSource(Arc::new(SharedToken { fetch: Box::new(fetch), current, fetching: Arc::default() }))
     }
 
     /// The token. Does not wait if there is a valid one.
     ///
     /// # Errors
     /// Why there is none.
-    pub async fn current(&self) -> Result<F::Token, AuthorizeError> {
+    pub async fn current(&self) -> Result<T, AuthorizeError> {
         if let Some(token) = self.0.valid_token() {
             if token.wants_renewal(Instant::now())
                 && !self.0.pauses()
@@ -157,8 +152,8 @@ impl<F: FetchToken> TokenSource<F> {
     }
 }
 
-impl<F: FetchToken> SharedToken<F> {
-    fn valid_token(&self) -> Option<CachedToken<F::Token>> {
+impl<T: Clone + std::fmt::Debug + Send + Sync + 'static> SharedToken<T> {
+    fn valid_token(&self) -> Option<CachedToken<T>> {
         self.current.lock().token.clone().filter(|token| !token.is_stale(Instant::now()))
     }
 
@@ -166,7 +161,7 @@ impl<F: FetchToken> SharedToken<F> {
         self.current.lock().failed.as_ref().is_some_and(|(at, _)| at.elapsed() < RETRY_PAUSE)
     }
 
-    async fn renew(&self, permit: OwnedMutexGuard<()>) -> Result<F::Token, AuthorizeError> {
+    async fn renew(&self, permit: OwnedMutexGuard<()>) -> Result<T, AuthorizeError> {
         let late = || AuthorizeError::Failed("the token's server did not answer in time".to_owned());
         let fetched = tokio::time::timeout(FETCH_TIMEOUT, self.fetch.fetch()).await.unwrap_or_else(|_| Err(late()));
         let now = Instant::now();
@@ -188,7 +183,7 @@ impl<F: FetchToken> SharedToken<F> {
     }
 }
 
-impl<F: FetchToken<Token = AccessToken>> Authorize for TokenSource<F> {
+impl Authorize for TokenSource<AccessToken> {
     fn authorize<'r>(&'r self, request: &'r mut Request<Pieces>) -> BoxFuture<'r, Result<SentMask, AuthorizeError>> {
         async move {
             let token = self.current().await?;
@@ -240,14 +235,14 @@ mod tests {
         }
     }
 
-    fn source(lifetime: Option<u64>, fails: usize) -> (TokenSource<Server>, Arc<AtomicUsize>) {
+    fn source(lifetime: Option<u64>, fails: usize) -> (TokenSource<AccessToken>, Arc<AtomicUsize>) {
         let server = Server { lifetime: lifetime.map(Duration::from_secs), ..Server::default() };
         server.fails.store(fails, Ordering::SeqCst);
         let fetches = Arc::clone(&server.fetches);
         (TokenSource::new(server), fetches)
     }
 
-    async fn value(source: &TokenSource<Server>) -> String {
+    async fn value(source: &TokenSource<AccessToken>) -> String {
         match source.current().await {
             Ok(token) => token.authorization.to_str().unwrap().to_owned(),
             Err(error) => error.to_string(),
@@ -304,9 +299,11 @@ mod tests {
     /// The current token is valid until it expires, even if its renewal fails.
     #[tokio::test(start_paused = true)]
     async fn a_failed_renewal_fails_no_request() {
-        let (source, fetch_count) = source(Some(3_600), 0);
+        let server = Server { lifetime: Some(Duration::from_secs(3_600)), ..Server::default() };
+        let (fetch_count, fails) = (Arc::clone(&server.fetches), Arc::clone(&server.fails));
+        let source = TokenSource::new(server);
         value(&source).await;
-        source.0.fetch.fails.store(2, Ordering::SeqCst);
+        fails.store(2, Ordering::SeqCst);
         for (seconds, expected) in
             [(3_000, "Bearer 1"), (1, "Bearer 1"), (3, "Bearer 1"), (3, "Bearer 1"), (1, "Bearer 4")]
         {
