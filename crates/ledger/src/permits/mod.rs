@@ -21,10 +21,13 @@
 //! the higher numbers is later, so a message that is lost, late or repeated changes nothing.
 
 mod holder;
+#[cfg(feature = "leader")]
 mod leader;
 mod protocol;
+#[cfg(feature = "leader")]
 mod serve;
 
 pub use holder::{PermitHolder, PermitNo, PermitShort, PermitView};
+#[cfg(feature = "leader")]
 pub use leader::{PermitFinding, PermitFindingKind, PermitLeader, PermitOutput};
 pub use protocol::{PermitGrant, PermitGrants, PermitReport, PermitSession, PermitUsage};

@@ -33,9 +33,11 @@
 //! For a holder that was lost before it reported to the new term, that is its `most`, as far as the others leave it.
 
 pub mod holder;
+#[cfg(feature = "leader")]
 pub mod leader;
 #[cfg(test)]
 mod model;
+#[cfg(feature = "leader")]
 pub mod record;
 
 use outrigger_core::{Millis, Periods};
