@@ -23,7 +23,8 @@ pub struct MockSpec {
     #[schemars(length(min = 1, max = 32_768))]
     pub reply: Option<String>,
     /// Tools to call, all in one turn. A tool is called only if the request offers it and the last turn holds no
-    /// results yet.
+    /// results yet. If the request demands a call of another tool, that one is called with arguments that fit its
+    /// schema.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = 8), extend("x-kubernetes-list-type" = "atomic"))]
     pub tool_calls: Vec<CannedToolCall>,

@@ -91,6 +91,43 @@ async fn calls_tools_and_fills_schemas() {
 }
 
 #[tokio::test]
+async fn a_choice_of_tools_is_obeyed() {
+    let call = |name: &str| MockToolCall { name: name.to_owned(), arguments: json!({"a": 1}) };
+    let tool = |name: &str| {
+        let schema = json!({"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]});
+        json!({"type": "function", "function": {"name": name, "parameters": schema}})
+    };
+    let named = |name: &str| json!({"type": "function", "function": {"name": name}});
+    let both = [("add", r#"{"a":1}"#), ("subtract", r#"{"a":1}"#)];
+    let cases = [
+        (json!({}), &both[..]),
+        (json!({"tool_choice": "required"}), &both[..]),
+        (json!({"tool_choice": "none"}), &[]),
+        (json!({"tool_choice": named("subtract")}), &both[1..]),
+        (json!({"parallel_tool_calls": false}), &both[..1]),
+        // Not in the script, as the tool by which a client asks for an answer of a schema.
+        (json!({"tool_choice": named("answer")}), &[("answer", r#"{"n":1}"#)]),
+    ];
+    for dialect in ["OpenAI", "Anthropic"] {
+        let script = MockDoc { tool_calls: vec![call("add"), call("subtract")], ..speaking(dialect) };
+        let running = Running::new(document(1, vec![mock("stage", script)])).await;
+        for (more, wanted) in &cases {
+            let mut body = chat("x");
+            body["tools"] = json!([tool("add"), tool("subtract"), tool("answer")]);
+            body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            let got = running.post("/v1/chat/completions", &body).await.json();
+            let calls = got["choices"][0]["message"]["tool_calls"].as_array().cloned().unwrap_or_default();
+            let said: Vec<(&str, &str)> = calls
+                .iter()
+                .map(|call| &call["function"])
+                .map(|made| (made["name"].as_str().unwrap(), made["arguments"].as_str().unwrap()))
+                .collect();
+            assert_eq!(said, *wanted, "{dialect} {more}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn every_fault_fails_over_and_is_recorded() {
     let cases = [
         (FaultKind::Status, "server_error"),

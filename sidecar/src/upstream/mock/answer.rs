@@ -4,11 +4,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use outrigger_llm::chat::origin::Origin;
 use outrigger_llm::chat::{
-    ChatEvent, ChatRequest, ChatResponse, Finish, OutputFormat, Part, Role, ToolCall, ToolChoice,
+    ChatEvent, ChatRequest, ChatResponse, Finish, OutputFormat, Part, Role, Tool, ToolCall, ToolChoice,
 };
 use outrigger_llm::usage::Usage;
 use outrigger_llm::{Answer, CallerFormat, chat};
 use outrigger_policy::MockDoc;
+use serde_json::{Value, json};
 
 use super::{MockRequest, instance};
 
@@ -70,7 +71,8 @@ fn text(provider: &str, script: &MockDoc, request: &MockRequest, chat: &ChatRequ
     template.replace("{{provider}}", provider).replace("{{model}}", &request.model)
 }
 
-/// The script's tool calls whose tools the request declares. None after the request contains results.
+/// The script's calls of tools that the request declares and allows, or the first if it allows one call only. If it
+/// demands a call and the script has none, a call of an allowed tool. None after the request contains results.
 fn tool_calls(script: &MockDoc, request: &ChatRequest) -> Vec<Part> {
     let answered = request
         .messages
@@ -79,20 +81,37 @@ fn tool_calls(script: &MockDoc, request: &ChatRequest) -> Vec<Part> {
     if answered || request.tool_choice == Some(ToolChoice::None) {
         return Vec::new();
     }
-    script
-        .tool_calls
-        .iter()
-        .filter(|call| request.tools.iter().any(|tool| tool.name == call.name))
-        .enumerate()
-        .map(|(index, call)| {
-            Part::ToolCall(ToolCall {
-                id: format!("call_mock_{index}_{:08x}", fastrand::u32(..)),
-                name: call.name.clone(),
-                arguments: call.arguments.to_string(),
-                signature: None,
-            })
-        })
-        .collect()
+    let allowed: Vec<&Tool> = request.tools.iter().filter(|tool| allows(request.tool_choice.as_ref(), tool)).collect();
+    let scripted = script.tool_calls.iter().filter(|call| allowed.iter().any(|tool| tool.name == call.name));
+    let mut calls: Vec<(String, String)> =
+        scripted.map(|call| (call.name.clone(), call.arguments.to_string())).collect();
+    if request.parallel_tool_calls == Some(false) {
+        calls.truncate(1);
+    }
+    if calls.is_empty() && !matches!(request.tool_choice, None | Some(ToolChoice::Auto)) {
+        calls.extend(allowed.first().map(|tool| (tool.name.clone(), arguments(tool))));
+    }
+    let parts = calls.into_iter().enumerate().map(|(index, (name, arguments))| {
+        let id = format!("call_mock_{index}_{:08x}", fastrand::u32(..));
+        Part::ToolCall(ToolCall { id, name, arguments, signature: None })
+    });
+    parts.collect()
+}
+
+/// Whether the request lets the model call a tool.
+fn allows(choice: Option<&ToolChoice>, tool: &Tool) -> bool {
+    match choice {
+        Some(ToolChoice::None) => false,
+        Some(ToolChoice::Tool(name)) => *name == tool.name,
+        Some(ToolChoice::AnyOf(names)) => names.contains(&tool.name),
+        None | Some(ToolChoice::Auto | ToolChoice::Required) => true,
+    }
+}
+
+/// Arguments that the tool's schema accepts, as JSON text.
+fn arguments(tool: &Tool) -> String {
+    let made = tool.parameters.as_ref().map(instance::of).filter(Value::is_object);
+    made.unwrap_or_else(|| json!({})).to_string()
 }
 
 fn last_user_text(request: &ChatRequest) -> String {
