@@ -46,7 +46,12 @@ RESPONSES = [
 
 SDK = ["chat", "stream", "tools", "structured_output"]
 # Clients that share one environment, to save the time of its installation.
-IN_SDKS = ["groq", "instructor", "pydantic_ai", "langchain_models", "litellm"]
+IN_SDKS = ["groq", "instructor", "pydantic_ai", "langchain_models", "litellm", "mistral", "llama_index"]
+
+
+def of_each(apis, scenarios):
+    return [f"{api}_{scenario}" for api in apis for scenario in scenarios]
+
 
 # Client -> the scenarios that its program must report. A missing one would otherwise go unnoticed.
 CLIENTS = {
@@ -64,18 +69,17 @@ CLIENTS = {
     "python/boto3": [*COMMON, *INVOKE, *ERRORS, "list_models"],
     "python/groq": ["chat", "stream", "tools", "structured_output", "unknown_model"],
     "python/instructor": ["openai_schema"],
-    # The same package with the API of another vendor.
-    "python/pydantic_ai:openai": SDK,
-    "python/pydantic_ai:google": SDK,
-    "python/langchain_models:openai": [*SDK, "tools_stream"],
-    "python/langchain_models:anthropic": [*SDK, "tools_stream"],
-    "python/langchain_models:google": [*SDK, "tools_stream"],
-    "python/litellm": SDK,
+    # Packages that speak several vendors' APIs, in one process.
+    "python/pydantic_ai": of_each(["openai", "google"], SDK),
+    "python/langchain_models": of_each(["openai", "anthropic", "google"], [*SDK, "tools_stream"]),
+    "python/litellm": of_each(["openai", "anthropic"], SDK),
+    "python/llama_index": of_each(["openai", "anthropic"], [*SDK, "tools_stream", "unknown_model", "bad_request"]),
+    "python/mistral": [*SDK, *ERRORS],
     "python/cohere": [*COMMON, "stream_events", *ERRORS, "list_models"],
     "node/openai": [*COMMON, "stream_without_usage", "structured_output_stream", *ERRORS, "list_models"],
     "node/anthropic": [*COMMON, *ERRORS, "list_models"],
     "node/google": [*COMMON, *ERRORS, "list_models"],
-    "node/ai": [*COMMON, *ERRORS],
+    "node/ai": [*of_each(["openai", "anthropic", "google"], [*COMMON, *ERRORS[:3]]), "rate_limited"],
     "node/bedrock": [*COMMON, *INVOKE, *ERRORS],
 }
 
@@ -94,7 +98,7 @@ RUNS = [
     (client, upstream)
     for client in CLIENTS
     for upstream in UPSTREAMS
-    if upstream not in ("bedrock", "cohere") or client.partition(":")[0].removeprefix("python/") not in IN_SDKS
+    if upstream not in ("bedrock", "cohere") or client.removeprefix("python/") not in IN_SDKS
 ]
 
 

@@ -1,8 +1,7 @@
 // Shared by the Node client programs: the names that they request, and their report.
 //
 // A program runs as `PROGRAM BASE PROVIDER MODEL`, runs every scenario that it declares in order, and prints one JSON
-// line
-// for each: {"scenario": NAME, "error": null or the stack}. BASE has no /v1.
+// line for each: {"scenario": NAME, "error": null or the stack}. BASE has no /v1.
 
 import assert from 'node:assert/strict';
 import { z } from 'zod';

@@ -1,17 +1,17 @@
-"""LangChain's models of three vendors against the gateway: the variant says which one."""
+"""LangChain's models of three vendors against the gateway."""
 
 from langchain_anthropic import ChatAnthropic
 from langchain_core.messages import HumanMessage, ToolMessage
 from langchain_core.tools import tool
 from langchain_google_genai import ChatGoogleGenerativeAI
 from langchain_openai import ChatOpenAI
-from scenario import BASE, GREETING, PINNED, VARIANT, Forecast, equal, positive, run, run_tool
+from scenario import BASE, GREETING, PINNED, Forecast, equal, for_each, positive, run, run_tool
 
-MODEL = {
+MODELS = {
     "openai": lambda: ChatOpenAI(model=PINNED, base_url=f"{BASE}/v1", api_key="dummy"),
     "anthropic": lambda: ChatAnthropic(model=PINNED, base_url=BASE, api_key="dummy", max_tokens=64),
     "google": lambda: ChatGoogleGenerativeAI(model=PINNED, base_url=BASE, google_api_key="dummy"),
-}[VARIANT]()
+}
 USER = HumanMessage("What is the weather in Paris?")
 
 
@@ -28,14 +28,14 @@ def merged(chunks):
     return answer
 
 
-def chat():
-    answer = MODEL.invoke([USER])
+def chat(api):
+    answer = MODELS[api]().invoke([USER])
     equal(answer.text, GREETING)
     positive(answer.usage_metadata["input_tokens"], answer.usage_metadata["output_tokens"])
 
 
-def stream():
-    equal(merged(MODEL.stream([USER])).text, GREETING)
+def stream(api):
+    equal(merged(MODELS[api]().stream([USER])).text, GREETING)
 
 
 def with_tools(ask):
@@ -45,17 +45,17 @@ def with_tools(ask):
     equal(ask([USER, first, *results]).text, GREETING)
 
 
-def tools():
-    with_tools(MODEL.bind_tools([get_weather]).invoke)
+def tools(api):
+    with_tools(MODELS[api]().bind_tools([get_weather]).invoke)
 
 
-def tools_stream():
-    with_tools(lambda messages: merged(MODEL.bind_tools([get_weather]).stream(messages)))
+def tools_stream(api):
+    with_tools(lambda messages: merged(MODELS[api]().bind_tools([get_weather]).stream(messages)))
 
 
-def structured_output():
-    answer = MODEL.with_structured_output(Forecast, method="json_schema").invoke([USER])
+def structured_output(api):
+    answer = MODELS[api]().with_structured_output(Forecast, method="json_schema").invoke([USER])
     assert isinstance(answer, Forecast), answer
 
 
-run(chat, stream, tools, tools_stream, structured_output)
+run(*for_each(MODELS, chat, stream, tools, tools_stream, structured_output))

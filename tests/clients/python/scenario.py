@@ -1,10 +1,11 @@
 """Shared by the Python client programs: the names that they request, and their report.
 
-A program runs as `PROGRAM BASE PROVIDER MODEL [VARIANT]`, runs every scenario that it declares in order, and prints one JSON
-line
-for each: {"scenario": NAME, "error": null or the traceback}. BASE has no /v1.
+A program runs as `PROGRAM BASE PROVIDER MODEL [VARIANT]`, runs every scenario that it declares in order, and prints one
+JSON line for each: {"scenario": NAME, "error": null or the traceback}. BASE has no /v1.
 """
 
+import functools
+import itertools
 import json
 import sys
 import traceback
@@ -78,6 +79,16 @@ def raises(kind, call, status):
         assert str(error), "an error without a message"
         return error
     raise AssertionError(f"no {kind.__name__}, but {answer!r}")
+
+
+def for_each(apis, *scenarios):
+    """The scenarios with the name of each API as argument: `openai_chat`, `anthropic_chat`. Packages that speak several
+    APIs are slow to import, so one process asks in all of them."""
+    named = []
+    for api, scenario in itertools.product(apis, scenarios):
+        named.append(functools.partial(scenario, api))
+        named[-1].__name__ = f"{api}_{scenario.__name__}"
+    return named
 
 
 def run(*scenarios, own=((), ())):
