@@ -297,7 +297,10 @@ fn the_end_waits_for_reason_and_usage() {
     assert_eq!(short(&[text("a"), spent(Some(1)), finish(Finish::Stop)]), "start 0+text 0:a 0-");
     assert_eq!(short(&[text("a"), finish(Finish::Stop), spent(Some(1))]), "start 0+text 0:a 0- (end_turn)");
     assert_eq!(short(&[text("a"), ChatEvent::End]), "start 0+text 0:a 0- (null) stop");
-    assert_eq!(short(&[call(0), ChatEvent::End, ChatEvent::End, text("x")]), "start 0+tool_use 0:{} 0- (tool_use) stop");
+    assert_eq!(
+        short(&[call(0), ChatEvent::End, ChatEvent::End, text("x")]),
+        "start 0+tool_use 0:{} 0- (tool_use) stop"
+    );
 }
 
 #[test]

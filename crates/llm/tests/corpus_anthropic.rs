@@ -72,6 +72,7 @@ fn whole(events: &[ChatEvent]) -> ChatResponse {
                 Some(Part::Text(there)) => there.push_str(text),
                 _ => answer.parts.push(Part::Text(text.clone())),
             },
+            ChatEvent::Citation(citation) => answer.citations.push(citation.clone()),
             ChatEvent::Thinking(text) => match answer.parts.last_mut() {
                 Some(Part::Thinking(Thought { text: Some(there), signature: None, .. })) => there.push_str(text),
                 _ => answer.parts.push(Part::Thinking(Thought { text: Some(text.clone()), ..Thought::default() })),
@@ -144,7 +145,13 @@ fn recorded_streams_survive_decoding_and_encoding() {
         for event in &events {
             encoder.push(event, &mut bytes);
         }
-        let again = whole(&read(&String::from_utf8(bytes).unwrap(), &place));
+        let mut again = whole(&read(&String::from_utf8(bytes).unwrap(), &place));
+        // A cited block also has the text before it: citations come after the text.
+        for (citation, before) in again.citations.iter_mut().zip(&answer.citations) {
+            let (passage, cited) = (citation.passage.clone().unwrap(), before.passage.clone().unwrap());
+            assert!(passage.start <= cited.start && passage.end == cited.end, "{place}: {citation:?} {before:?}");
+            citation.passage = Some(cited);
+        }
         assert_eq!(again, answer, "{place}");
         for part in &answer.parts {
             if let Part::ToolCall(call) = part {

@@ -86,6 +86,7 @@ fn whole(events: &[ChatEvent]) -> ChatResponse {
         match event {
             ChatEvent::Start { id, model } => (response.id, response.model) = (id.clone(), model.clone()),
             ChatEvent::Text(more) => text.push_str(more),
+            ChatEvent::Citation(citation) => response.citations.push(citation.clone()),
             ChatEvent::Thinking(more) => thinking.push_str(more),
             ChatEvent::Refusal(more) => refusal.push_str(more),
             ChatEvent::ToolCall { index, id, name, signature } => {

@@ -174,6 +174,7 @@ fn a_whole_answer_is_a_response_object() {
             reasoning: Some(2),
             ..Usage::default()
         },
+        citations: Vec::new(),
     };
     let body = encode_response(CALLER, &response, &answer(&with_tools()));
     assert_eq!(

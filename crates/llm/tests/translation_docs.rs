@@ -23,6 +23,7 @@ know what happens to a field. Generated from the table in `crates/llm/src/format
 - [From OpenAI Responses](#from-openai-responses)
 - [Embeddings](#embeddings)
 - [Rerank](#rerank)
+- [Citations in answers](#citations-in-answers)
 
 If caller and provider speak the same dialect, the bytes of a request go on as they are
 ([semantics](semantics.md#4-what-is-changed-on-the-way)), and nothing here applies. For OpenAI
@@ -56,6 +57,28 @@ const RERANK: &str = "
 Servers of OpenAI's dialect have the operation that Jina AI made, at `/rerank`; OpenAI itself has none.
 Such a request also goes to Cohere, and Cohere's goes to such servers: providers of type Together,
 Fireworks, OpenRouter, vLLM, SGLang and OpenAICompatible.
+";
+
+const CITATIONS: &str = "
+## Citations in answers
+
+What an answer says about its sources reaches callers of other APIs, whole and streamed, as far as
+they have a place for it.
+
+| API | read from a provider | written for a caller |
+|---|---|---|
+| OpenAI | `annotations` with addresses; `search_results` and `citations` of Perplexity | `annotations`: only sources with an address |
+| OpenAI Responses | | `annotations`, and `response.output_text.annotation.added`: only sources with an address |
+| Anthropic | `citations` and `citations_delta` | the same: places in documents, or else `web_search_result_location` |
+| Gemini | `citationMetadata` and `groundingMetadata`, without passages | `groundingMetadata`: of a stream in the last chunk, without passages |
+| Bedrock | `citationsContent`, and `citation` of a delta | the same |
+| Cohere | `citations` and `citation-start`: one for each source | the same; of a stream without the text of the passage |
+
+Anthropic, Bedrock and the streams of both cite a block of text as a whole: its passage is where the
+citation begins. A citation that arrives after the text, when a tool call has begun, is left out of
+the streams of Anthropic, Bedrock, Cohere and OpenAI Responses. What the gateway wrote into
+`encrypted_index` shows it later that the citation is another provider's, and Anthropic is not sent
+it. Citations in earlier turns are no part of what another provider is sent.
 ";
 
 /// Compares a generated document with the committed one, or writes it.
@@ -117,6 +140,7 @@ fn translation() {
         write!(text, "\n### Rerank from {}\n\n", title(caller.format())).unwrap();
         table(&mut text, &others, rerank::fields::of(caller));
     }
+    text.push_str(CITATIONS);
     is_current("translation.md", &text);
 }
 

@@ -3,6 +3,7 @@
 use std::time::UNIX_EPOCH;
 
 use bytes::Bytes;
+use outrigger_llm::chat::citation::CitedTexts;
 use outrigger_llm::chat::origin::Origin;
 use outrigger_llm::chat::{ChatEvent, ChatResponse, Finish, Part, Thought, ToolCall};
 use outrigger_llm::framing::EventReader;
@@ -69,9 +70,13 @@ pub fn assemble(context: &RequestContext, bytes: &Bytes) -> Option<Vec<u8>> {
 fn split(response: &ChatResponse) -> Vec<ChatEvent> {
     let mut events = vec![ChatEvent::Start { id: response.id.clone(), model: response.model.clone() }];
     let mut calls = 0;
+    let mut cited = CitedTexts::of(response);
     for part in &response.parts {
         match part {
-            Part::Text(text) => events.push(ChatEvent::Text(text.clone())),
+            Part::Text(text) => {
+                events.push(ChatEvent::Text(text.clone()));
+                events.extend(cited.next(text).1.into_iter().cloned().map(ChatEvent::Citation));
+            }
             Part::Refusal(text) => events.push(ChatEvent::Refusal(text.clone())),
             Part::Media(media) => events.push(ChatEvent::Media(media.clone())),
             Part::Thinking(thought) => {
@@ -107,6 +112,7 @@ fn join(events: Vec<ChatEvent>) -> Option<ChatResponse> {
                 Some(Part::Text(before)) => before.push_str(&text),
                 _ => response.parts.push(Part::Text(text)),
             },
+            ChatEvent::Citation(citation) => response.citations.push(citation),
             ChatEvent::Refusal(text) => match response.parts.last_mut() {
                 Some(Part::Refusal(before)) => before.push_str(&text),
                 _ => response.parts.push(Part::Refusal(text)),
@@ -157,6 +163,7 @@ fn join(events: Vec<ChatEvent>) -> Option<ChatResponse> {
 
 #[cfg(test)]
 mod tests {
+    use outrigger_llm::chat::citation::Citation;
     use outrigger_llm::usage::Usage;
 
     use super::*;
@@ -185,6 +192,7 @@ mod tests {
             finish: Some(Finish::ToolCalls),
             stop_sequence: None,
             usage: Usage { input: Some(3), output: Some(5), ..Usage::default() },
+            citations: vec![Citation { passage: Some(0..9), title: Some("t".to_owned()), ..Citation::default() }],
         };
         assert_eq!(join(split(&response)), Some(response));
     }

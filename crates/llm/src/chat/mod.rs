@@ -4,6 +4,7 @@
 //! which decides whether a request with it may go to another dialect.
 
 pub(crate) mod addresses;
+pub mod citation;
 pub mod fields;
 pub mod mark;
 pub mod origin;
@@ -12,6 +13,7 @@ pub mod signature;
 
 use serde_json::{Map, Number, Value};
 
+use self::citation::Citation;
 use self::origin::Origin;
 use crate::usage::Usage;
 
@@ -281,6 +283,8 @@ pub struct ChatResponse {
     /// The stop sequence that ended it, if the dialect reports it.
     pub stop_sequence: Option<String>,
     pub usage: Usage,
+    /// What its texts are based on.
+    pub citations: Vec<Citation>,
 }
 
 /// Why an answer ended.
@@ -308,6 +312,8 @@ pub enum ChatEvent {
         model: Option<String>,
     },
     Text(String),
+    /// What a text before it is based on.
+    Citation(Citation),
     Refusal(String),
     /// Thinking, as text.
     Thinking(String),
@@ -352,6 +358,7 @@ impl ChatEvent {
             | ChatEvent::Media(_)
             | ChatEvent::RedactedThinking(_) => true,
             ChatEvent::Start { .. }
+            | ChatEvent::Citation(_)
             | ChatEvent::ThinkingSignature(_)
             | ChatEvent::Usage(_)
             | ChatEvent::Finish { .. }

@@ -11,6 +11,7 @@
 
 use std::collections::VecDeque;
 
+use crate::chat::citation::Citation;
 use crate::chat::mark::mark;
 use crate::chat::origin::Origin;
 use crate::chat::{ChatEvent, Media, Thought};
@@ -20,6 +21,7 @@ use crate::json::object_end::ObjectEnd;
 #[derive(Debug)]
 pub(super) enum QueuedPiece {
     Text(String),
+    Citation(Citation),
     Thinking(String),
     Signature(String),
     Redacted(String),
@@ -50,6 +52,7 @@ pub(super) enum Opening<'p> {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Delta<'p> {
     Text(&'p str),
+    Citation(&'p Citation),
     Thinking(&'p str),
     Signature(&'p str),
     Redacted(&'p str),
@@ -87,7 +90,7 @@ pub(super) struct BlockQueue {
 /// The block that is being written; it is the last one opened.
 #[derive(Debug)]
 enum OpenBlock {
-    Text,
+    Text { cited: bool },
     Thinking,
     Call { index: usize, end: ObjectEnd },
 }
@@ -97,6 +100,7 @@ impl BlockQueue {
     pub fn content(&mut self, event: &ChatEvent, to: &mut dyn BlockEvents, out: &mut Vec<u8>) {
         let piece = match event {
             ChatEvent::Text(text) => QueuedPiece::Text(text.clone()),
+            ChatEvent::Citation(citation) => QueuedPiece::Citation(citation.clone()),
             ChatEvent::Refusal(text) => {
                 self.refused |= !text.is_empty();
                 QueuedPiece::Text(text.clone())
@@ -172,11 +176,19 @@ impl BlockQueue {
                 self.open = Some(OpenBlock::Call { index, end });
             }
             QueuedPiece::Text(text) => {
-                if !matches!(self.open, Some(OpenBlock::Text)) {
+                // Citations are for a whole block: what follows them is in another one.
+                if !matches!(self.open, Some(OpenBlock::Text { cited: false })) {
                     self.begin(Opening::Text, to, out);
-                    self.open = Some(OpenBlock::Text);
+                    self.open = Some(OpenBlock::Text { cited: false });
                 }
                 to.delta(self.last(), Delta::Text(&text), out);
+            }
+            // Only a text has citations. One that comes later than the text is lost.
+            QueuedPiece::Citation(citation) => {
+                if let Some(OpenBlock::Text { cited }) = &mut self.open {
+                    *cited = true;
+                    to.delta(self.last(), Delta::Citation(&citation), out);
+                }
             }
             QueuedPiece::Thinking(text) => {
                 self.think(to, out);
@@ -219,7 +231,7 @@ impl BlockQueue {
         match self.open.take() {
             None => {}
             Some(OpenBlock::Thinking) => self.sign(None, to, out),
-            Some(OpenBlock::Text) => to.stop(self.last(), out),
+            Some(OpenBlock::Text { .. }) => to.stop(self.last(), out),
             Some(OpenBlock::Call { end, .. }) => {
                 // Clients parse the arguments, and an empty text is not JSON.
                 if !end.has_begun() {
@@ -251,7 +263,7 @@ impl QueuedPiece {
             | QueuedPiece::Thinking(words)
             | QueuedPiece::Signature(words)
             | QueuedPiece::Redacted(words) => words.is_empty(),
-            QueuedPiece::Call { .. } | QueuedPiece::Picture { .. } => false,
+            QueuedPiece::Citation(_) | QueuedPiece::Call { .. } | QueuedPiece::Picture { .. } => false,
         }
     }
 }

@@ -45,6 +45,7 @@ pub fn compose(provider: &str, script: &MockDoc, request: &MockRequest, chat: &C
         finish: Some(finish),
         stop_sequence: None,
         usage: Usage { input: Some(input_tokens(chat)), output: Some(output), ..Usage::default() },
+        citations: Vec::new(),
     }
 }
 

@@ -43,6 +43,7 @@ pub(crate) fn strip(message: &mut JsonObject, target: &Target<'_>) -> Option<boo
         return None;
     }
     for block in blocks.iter_mut().filter_map(Value::as_object_mut) {
+        changed |= strip_citations(block);
         let key = match block.get("type").and_then(Value::as_str) {
             Some("tool_use") => "id",
             Some("tool_result") => "tool_use_id",
@@ -51,6 +52,21 @@ pub(crate) fn strip(message: &mut JsonObject, target: &Target<'_>) -> Option<boo
         changed |= unpack_at(block, key, |id| super::tool_id::fit(id).into_owned()).is_some();
     }
     Some(changed)
+}
+
+/// Removes the citations of other providers, which Anthropic can't decrypt. Returns whether there were some.
+fn strip_citations(block: &mut JsonObject) -> bool {
+    let Some(citations) = block.get_mut("citations").and_then(Value::as_array_mut) else { return false };
+    let before = citations.len();
+    citations.retain(|citation| {
+        let encrypted = citation.get("encrypted_index").and_then(Value::as_str);
+        !encrypted.is_some_and(is_marked)
+    });
+    let (after, changed) = (citations.len(), citations.len() < before);
+    if changed && after == 0 {
+        block.remove("citations");
+    }
+    changed
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 //! Sources: the types of Anthropic's own SDKs (including beta ones) and recorded exchanges.
 
 mod blocks;
+mod citations;
 pub(crate) mod errors;
 pub mod fields;
 pub(crate) mod listing;

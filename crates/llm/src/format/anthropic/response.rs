@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{tool_id, usage};
+use super::{citations, tool_id, usage};
+use crate::chat::citation::{CitedBlocks, CitedTexts};
 use crate::chat::mark::mark;
 use crate::chat::origin::Origin;
 use crate::chat::signature::{Carried, pack_all};
@@ -11,8 +12,8 @@ use crate::{Answer, Dialect, Malformed};
 
 /// Decodes an upstream's message.
 ///
-/// Blocks of tools that the provider runs (`server_tool_use` and their results) are skipped, and so are citations: the
-/// text around them is the answer.
+/// Blocks of tools that the provider runs (`server_tool_use` and their results) are skipped: the text around them is the
+/// answer.
 pub fn decode(body: &Value) -> Result<ChatResponse, Malformed> {
     if let Some(error) = body.get("error").filter(|error| !error.is_null()) {
         let message = error.get("message").and_then(Value::as_str).unwrap_or("without a message");
@@ -20,8 +21,15 @@ pub fn decode(body: &Value) -> Result<ChatResponse, Malformed> {
     }
     let content = body.get("content").and_then(Value::as_array).ok_or_else(|| malformed("it has no list `content`"))?;
     let mut parts = Vec::with_capacity(content.len());
+    let (mut cited, mut citations) = (CitedBlocks::default(), Vec::new());
     for (index, block) in content.iter().enumerate() {
         if let Some(part) = decode_block(block).map_err(|problem| malformed(format!("content[{index}] {problem}")))? {
+            if let Part::Text(text) = &part {
+                cited.text(text);
+                let list = block.get("citations").and_then(Value::as_array).into_iter().flatten();
+                list.for_each(|citation| cited.cite(citations::decode(citation)));
+                citations.extend(cited.end());
+            }
             parts.push(part);
         }
     }
@@ -33,6 +41,7 @@ pub fn decode(body: &Value) -> Result<ChatResponse, Malformed> {
         finish: text(body, "stop_reason").map(finish),
         stop_sequence: text(body, "stop_sequence").map(str::to_owned),
         usage: usage.usage(),
+        citations,
     })
 }
 
@@ -44,7 +53,19 @@ pub fn decode(body: &Value) -> Result<ChatResponse, Malformed> {
 /// - Arguments that are not a JSON object (a truncated answer) are written under `_raw`.
 /// - Thinking is marked as another provider's ([`crate::chat::mark`]).
 pub fn encode(response: &ChatResponse, answer: &Answer) -> Value {
-    let content: Vec<Value> = response.parts.iter().filter_map(|part| encode_part(part, &answer.origin)).collect();
+    let mut cited = CitedTexts::of(response);
+    let encode = |part: &Part| {
+        let mut block = encode_part(part, &answer.origin);
+        if let Part::Text(text) = part {
+            let citations = cited.next(text).1;
+            if let Some(block) = block.as_mut().filter(|_| !citations.is_empty()) {
+                let encoded = citations.into_iter().map(|citation| citations::encode(citation, &answer.origin));
+                block["citations"] = Value::Array(encoded.collect());
+            }
+        }
+        block
+    };
+    let content: Vec<Value> = response.parts.iter().filter_map(encode).collect();
     let calls = response.parts.iter().any(|part| matches!(part, Part::ToolCall(_)));
     let refused = response.parts.iter().any(|part| matches!(part, Part::Refusal(_)));
     json!({

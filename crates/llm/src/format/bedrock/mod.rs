@@ -4,6 +4,7 @@
 //! [`BEDROCK_CLAUDE`](crate::provider::BEDROCK_CLAUDE). Sources: the service model of botocore and recorded
 //! exchanges.
 
+mod citations;
 pub(crate) mod errors;
 pub mod fields;
 mod finish;

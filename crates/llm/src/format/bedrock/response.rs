@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{finish, tool_id, usage};
+use super::{citations, finish, tool_id, usage};
+use crate::chat::citation::{CitedBlocks, CitedTexts};
 use crate::chat::mark::mark;
 use crate::chat::origin::Origin;
 use crate::chat::signature::{Carried, pack_all};
@@ -13,7 +14,7 @@ use crate::{Answer, Dialect, Malformed};
 
 /// Decodes an upstream's answer.
 ///
-/// Blocks of tools that AWS runs are skipped, and so are citations: the text around them is the answer.
+/// Blocks of tools that AWS runs are skipped: the text around them is the answer.
 ///
 /// # Errors
 /// [`Malformed`] if it is no answer.
@@ -23,13 +24,16 @@ pub fn decode(body: &Value) -> Result<ChatResponse, Malformed> {
         .and_then(Value::as_array)
         .ok_or_else(|| malformed("it has no list `output.message.content`"))?;
     let mut parts: Vec<Part> = Vec::with_capacity(content.len());
+    let (mut cited, mut citations) = (CitedBlocks::default(), Vec::new());
     for (index, block) in content.iter().enumerate() {
         let read = decode_block(block).map_err(|problem| malformed(format!("content[{index}] {problem}")))?;
-        match (parts.last_mut(), read) {
-            // A cited text is in a block of its own, between the others.
-            (Some(Part::Text(before)), Some(Part::Text(text))) => before.push_str(&text),
-            (_, read) => parts.extend(read),
+        if let Some(Part::Text(text)) = &read {
+            cited.text(text);
+            let list = block.pointer("/citationsContent/citations").and_then(Value::as_array).into_iter().flatten();
+            list.for_each(|citation| cited.cite(citations::decode(citation)));
+            citations.extend(cited.end());
         }
+        parts.extend(read);
     }
     let calls = parts.iter().any(|part| matches!(part, Part::ToolCall(_)));
     let reason = body.get("stopReason").and_then(Value::as_str);
@@ -43,6 +47,7 @@ pub fn decode(body: &Value) -> Result<ChatResponse, Malformed> {
         finish: reason.map(|reason| finish::decode(reason, calls)),
         stop_sequence: None,
         usage: usage::decode(body),
+        citations,
     })
 }
 
@@ -105,7 +110,18 @@ fn decode_block(block: &Value) -> Result<Option<Part>, String> {
 /// - Thinking is marked as another provider's ([`crate::chat::mark`]).
 #[must_use]
 pub fn encode(response: &ChatResponse, answer: &Answer) -> Value {
-    let content: Vec<Value> = response.parts.iter().filter_map(|part| encode_part(part, &answer.origin)).collect();
+    let mut cited = CitedTexts::of(response);
+    let encode = |part: &Part| {
+        if let Part::Text(text) = part {
+            let citations = cited.next(text).1;
+            if !citations.is_empty() && !text.is_empty() {
+                let citations: Vec<Value> = citations.into_iter().map(citations::encode).collect();
+                return Some(json!({"citationsContent": {"content": [{"text": text}], "citations": citations}}));
+            }
+        }
+        encode_part(part, &answer.origin)
+    };
+    let content: Vec<Value> = response.parts.iter().filter_map(encode).collect();
     let calls = response.parts.iter().any(|part| matches!(part, Part::ToolCall(_)));
     let refused = response.parts.iter().any(|part| matches!(part, Part::Refusal(_)));
     object([

@@ -3,6 +3,7 @@
 //! Tools, calls and pictures are written as in OpenAI's chat completions, so those are read and written with OpenAI's
 //! code. Source: the `cohere` SDK (`cohere/v2`).
 
+mod citations;
 pub(crate) mod errors;
 pub mod fields;
 mod finish;

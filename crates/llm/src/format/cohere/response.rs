@@ -2,14 +2,15 @@
 
 use serde_json::{Value, json};
 
-use super::{finish, malformed, usage};
+use super::{citations, finish, malformed, usage};
+use crate::chat::citation::{Citation, CitedTexts};
 use crate::chat::origin::Origin;
 use crate::chat::pending::PendingThoughts;
 use crate::chat::signature::{Carried, pack_all, unpack};
 use crate::chat::{ChatResponse, Finish, JsonObject, Part, Thought, ToolCall, object};
 use crate::{Answer, Malformed};
 
-/// Decodes an answer. Citations are left out, because other dialects can't express them.
+/// Decodes an answer.
 ///
 /// # Errors
 /// [`Malformed`] if it is an error, has no message, or contains a call without a name.
@@ -32,6 +33,7 @@ pub fn decode(body: &Value) -> Result<ChatResponse, Malformed> {
         finish: Some(finish::read(reason, has_tool_calls)),
         stop_sequence: None,
         usage: body.get("usage").map(usage::read).unwrap_or_default(),
+        citations: cited(message),
         parts,
     })
 }
@@ -77,12 +79,34 @@ fn parts(message: &JsonObject) -> Result<Vec<Part>, Malformed> {
     Ok(parts)
 }
 
+/// The citations, whose passages count from the beginning of their part of the content.
+fn cited(message: &JsonObject) -> Vec<Citation> {
+    let list = |key: &str| message.get(key).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let (mut begins, mut begin) = (Vec::new(), 0);
+    for part in list("content") {
+        begins.push(begin);
+        begin += filled(part.get("text")).unwrap_or_default().chars().count();
+    }
+    let begin_of = |index: u64| begins.get(usize::try_from(index).ok()?).copied();
+    list("citations").iter().flat_map(|cited| citations::decode(cited, begin_of)).collect()
+}
+
 /// Encodes an answer in the schema of Cohere's SDKs. Pictures are omitted.
 #[must_use]
 pub fn encode(response: &ChatResponse, answer: &Answer) -> Value {
     let (mut content, mut calls) = (Vec::new(), Vec::new());
     let mut pending = PendingThoughts::new(answer.origin.clone());
+    let (mut cited, mut encoded_citations) = (CitedTexts::of(response), Vec::new());
     for part in &response.parts {
+        if let Part::Text(text) = part {
+            let (begin, citations) = cited.next(text);
+            encoded_citations.extend(citations.into_iter().map(|citation| {
+                let passage = citation.passage.clone().map(|passage| {
+                    text.chars().skip(passage.start.saturating_sub(begin)).take(passage.len()).collect::<String>()
+                });
+                citations::encode(citation, content.len(), begin, passage.as_deref())
+            }));
+        }
         match part {
             Part::Text(text) | Part::Refusal(text) => content.push(json!({"type": "text", "text": text})),
             Part::Thinking(thought) => {
@@ -104,6 +128,9 @@ pub fn encode(response: &ChatResponse, answer: &Answer) -> Value {
     }
     if has_tool_calls {
         message.insert("tool_calls".into(), Value::Array(calls));
+    }
+    if !encoded_citations.is_empty() {
+        message.insert("citations".into(), Value::Array(encoded_citations));
     }
     let reason = finish::word(response.finish.unwrap_or(Finish::Stop), has_tool_calls);
     let mut encoded = JsonObject::new();

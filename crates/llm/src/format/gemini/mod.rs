@@ -3,6 +3,7 @@
 //! Google's servers accept every field in camelCase and in snake_case, and so does [`request::decode`]. Paths in errors
 //! and in [`fields`] are in camelCase. Sources: the `google-genai` SDK (`types.py`, `models.py`) and ai.google.dev.
 
+mod citations;
 pub(crate) mod errors;
 pub mod fields;
 mod finish;

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::parts::{self, CallIds, DecodedPart, OwnParts};
-use super::{finish, usage};
+use super::{citations, finish, usage};
 use crate::chat::origin::Origin;
 use crate::chat::{ChatResponse, Finish, Part, Thought, object};
 use crate::{Answer, Dialect, Malformed};
@@ -57,6 +57,7 @@ pub fn decode(body: &Value) -> Result<ChatResponse, Malformed> {
         }
     }
 
+    citations::decode(candidate, &mut response.citations);
     let calls = response.parts.iter().any(|part| matches!(part, Part::ToolCall(_)));
     let reason = candidate.get("finishReason").and_then(Value::as_str).unwrap_or_default();
     response.finish = match finish::decode(reason, calls) {
@@ -102,6 +103,17 @@ pub fn encode(response: &ChatResponse, answer: &Answer) -> Value {
     parts.extend(own.and_then(|mut own| own.rest()));
     let mut candidate = Map::new();
     candidate.insert("content".to_owned(), object([("role", json!("model")), ("parts", Value::Array(parts))]));
+    let text = || -> String {
+        let texts = response.parts.iter().filter_map(|part| match part {
+            Part::Text(text) => Some(text.as_str()),
+            _ => None,
+        });
+        texts.collect()
+    };
+    let text = (!response.citations.is_empty()).then(text);
+    if let Some(sources) = citations::encode(&response.citations, text.as_deref()) {
+        candidate.insert("groundingMetadata".to_owned(), sources);
+    }
     if let Some(finish) = response.finish {
         candidate.insert("finishReason".to_owned(), json!(finish::encode(finish)));
     }

@@ -4,7 +4,8 @@ use serde_json::{Map, Value, json};
 
 use super::parts::{self, CallIds, DecodedPart, OwnParts};
 use super::response::{broken_call, content_parts, first_candidate, is_blocked, malformed};
-use super::{finish, usage};
+use super::{citations, finish, usage};
+use crate::chat::citation::Citation;
 use crate::chat::origin::Origin;
 use crate::chat::{ChatEvent, Finish, StreamError, Thought, ToolCall};
 use crate::framing;
@@ -22,6 +23,8 @@ pub struct Decoder {
     ids: CallIds,
     calls: usize,
     has_content: bool,
+    /// Chunks may repeat them, so they are passed on at the end.
+    sources: Vec<Citation>,
     /// Whether the last event was thinking without a signature so far.
     unsigned: bool,
 }
@@ -69,6 +72,7 @@ impl Decoder {
                 let part = parts::decode(part, &mut self.ids, self.response.as_deref()).map_err(malformed)?;
                 self.push_part(part, out);
             }
+            citations::decode(candidate, &mut self.sources);
         }
         out.extend(
             body.get("usageMetadata")
@@ -95,6 +99,7 @@ impl Decoder {
             finish::Reason::Unspecified => (candidate.is_none() && is_blocked(&body)).then_some(Finish::Filtered),
         };
         if let Some(reason) = finished {
+            out.extend(std::mem::take(&mut self.sources).into_iter().map(ChatEvent::Citation));
             out.push(ChatEvent::Finish { reason, stop_sequence: None });
             out.push(ChatEvent::End);
             self.ended = true;
@@ -165,6 +170,8 @@ pub struct Encoder {
     /// For answers of Gemini itself that are written anew.
     own: OwnParts,
     usage: Usage,
+    /// Written in the last chunk.
+    sources: Vec<Citation>,
     finish: Option<Finish>,
     ended: bool,
 }
@@ -181,6 +188,7 @@ impl Encoder {
             broken: None,
             own: OwnParts::default(),
             usage: Usage::default(),
+            sources: Vec::new(),
             finish: None,
             ended: false,
         }
@@ -209,6 +217,11 @@ impl Encoder {
                 if !text.is_empty() {
                     let part = self.own.text(text);
                     self.part(part, out);
+                }
+            }
+            ChatEvent::Citation(citation) => {
+                if self.sources.len() < citations::MOST {
+                    self.sources.push(citation.clone());
                 }
             }
             ChatEvent::Thinking(text) => {
@@ -303,6 +316,9 @@ impl Encoder {
                 candidate.insert("finishReason".to_owned(), json!("MALFORMED_FUNCTION_CALL"));
                 candidate.insert("finishMessage".to_owned(), json!(broken_call(&name)));
             }
+        }
+        if let Some(sources) = citations::encode(&self.sources, None).filter(|_| last) {
+            candidate.insert("groundingMetadata".to_owned(), sources);
         }
         candidate.insert("index".to_owned(), json!(0));
         let mut chunk = Map::new();

@@ -3,6 +3,7 @@
 //! The encoder follows OpenAI's own schema; the decoder accepts everything that compatible providers are known to send.
 
 mod answer;
+pub(crate) mod citations;
 pub(crate) mod conform;
 pub(crate) mod content;
 pub(crate) mod errors;

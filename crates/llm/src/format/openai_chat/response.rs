@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{answer, finish, thoughts, usage};
+use super::{answer, citations, finish, thoughts, usage};
 use crate::chat::origin::Origin;
 use crate::chat::pending::PendingThoughts;
 use crate::chat::{ChatResponse, Finish, JsonObject, Part, ToolCall, object};
@@ -27,8 +27,10 @@ pub fn decode(body: &Value) -> Result<ChatResponse, Malformed> {
     }
     let reason = choice.get("finish_reason").and_then(Value::as_str);
     let mut parts = Vec::new();
+    let mut cited = citations::of_body(body);
     match choice.get("message").and_then(Value::as_object) {
         Some(message) => {
+            cited.extend(citations::of_message(message));
             parts = answer::parts(message);
             parts.extend(tool_calls(message)?.into_iter().map(Part::ToolCall));
         }
@@ -43,6 +45,7 @@ pub fn decode(body: &Value) -> Result<ChatResponse, Malformed> {
         finish: Some(finish::read(reason, has_tool_calls)),
         stop_sequence: None,
         usage: usage::of(body, body.get("usage")),
+        citations: cited,
         parts,
     })
 }
@@ -121,6 +124,9 @@ pub fn encode(response: &ChatResponse, answer: &Answer) -> Value {
     }
     if has_tool_calls {
         message.insert("tool_calls".into(), Value::Array(calls));
+    }
+    if let Some(annotations) = citations::annotations(&response.citations) {
+        message.insert("annotations".into(), annotations);
     }
     if !images.is_empty() {
         message.insert("images".into(), Value::Array(images));

@@ -6,8 +6,10 @@ use super::named_tools::custom_input;
 use super::settings::ResponseSettings;
 use super::usage;
 use crate::Answer;
+use crate::chat::citation::Citation;
 use crate::chat::signature::pack;
 use crate::chat::{Finish, JsonObject, Media, MediaSource, ToolCall};
+use crate::format::openai_chat::citations::url_citation;
 use crate::usage::Usage;
 
 /// A call, as the caller's own kind of item.
@@ -84,8 +86,17 @@ pub(super) fn message(id: &str, content: Vec<Value>, status: &str) -> Value {
 }
 
 /// A text of a message.
-pub(super) fn text_part(text: &str) -> Value {
-    json!({"type": "output_text", "text": text, "annotations": [], "logprobs": []})
+pub(super) fn text_part(text: &str, annotations: Vec<Value>) -> Value {
+    let mut part = json!({"type": "output_text", "text": text, "annotations": [], "logprobs": []});
+    part["annotations"] = Value::Array(annotations);
+    part
+}
+
+/// A citation of a text that begins at `begin` in the answer; `None` if its source has no address.
+pub(super) fn annotation(citation: &Citation, begin: usize) -> Option<Value> {
+    let mut annotation = url_citation(citation, begin)?;
+    annotation.insert("type".into(), json!("url_citation"));
+    Some(Value::Object(annotation))
 }
 
 /// A refusal in a message.

@@ -6,6 +6,7 @@ use super::output::{self, State};
 use super::reasoning;
 use super::settings::ResponseSettings;
 use crate::Answer;
+use crate::chat::citation::CitedTexts;
 use crate::chat::{ChatResponse, Part};
 
 /// Encodes an answer as a response that OpenAI's SDKs accept.
@@ -19,16 +20,21 @@ pub fn encode(response: &ChatResponse, answer: &Answer) -> Value {
     let mut items: Vec<Value> = Vec::new();
     // The parts of the message that is being collected.
     let mut message: Vec<Value> = Vec::new();
+    let mut cited = CitedTexts::of(response);
     for part in &response.parts {
         match part {
-            Part::Text(text) => message.push(output::text_part(text)),
+            Part::Text(text) => {
+                let (begin, citations) = cited.next(text);
+                let annotations = citations.into_iter().filter_map(|citation| output::annotation(citation, begin));
+                message.push(output::text_part(text, annotations.collect()));
+            }
             Part::Refusal(text) => message.push(output::refusal_part(text)),
             Part::Media(media) => match output::picture(&output::item_id("ig", &answer.id, items.len() + 1), media) {
                 Some(item) => {
                     end_message(&mut message, &mut items, answer);
                     items.push(item);
                 }
-                None => message.push(output::text_part(&output::picture_text(media))),
+                None => message.push(output::text_part(&output::picture_text(media), Vec::new())),
             },
             Part::Thinking(thought) => {
                 end_message(&mut message, &mut items, answer);

@@ -10,6 +10,7 @@ use super::output::{self, CallItem, State};
 use super::settings::ResponseSettings;
 use super::{errors, reasoning};
 use crate::Answer;
+use crate::chat::citation::Citation;
 use crate::chat::{ChatEvent, Finish, JsonObject, StreamError, Thought};
 use crate::errors::GatewayError;
 use crate::format::openai_chat;
@@ -32,6 +33,8 @@ pub struct Encoder {
     items: Vec<Value>,
     open: Option<OpenItem>,
     calls: Vec<OpenCall>,
+    /// The characters of the texts so far.
+    length: usize,
 }
 
 /// The message or the thought that is being written.
@@ -46,6 +49,9 @@ enum OpenItem {
 struct OpenPart {
     is_refusal: bool,
     text: String,
+    /// Where the text begins in the answer.
+    begin: usize,
+    annotations: Vec<Value>,
 }
 
 /// A call whose arguments may follow.
@@ -77,6 +83,7 @@ impl Encoder {
             items: Vec::new(),
             open: None,
             calls: Vec::new(),
+            length: 0,
         }
     }
 
@@ -94,6 +101,7 @@ impl Encoder {
                 }
             }
             ChatEvent::Text(text) => self.words(text, false, out),
+            ChatEvent::Citation(citation) => self.annotate(citation, out),
             ChatEvent::Refusal(text) => self.words(text, true, out),
             ChatEvent::Thinking(text) => self.think(text, out),
             ChatEvent::ThinkingSignature(signature) => self.sign(signature, out),
@@ -241,6 +249,9 @@ impl Encoder {
         }
         let Some(OpenItem::Message { at, id, parts, part: Some(part) }) = &mut self.open else { return };
         part.text.push_str(text);
+        if !refuses {
+            self.length += text.chars().count();
+        }
         let place = [("item_id", json!(id)), ("output_index", json!(at)), ("content_index", json!(parts.len()))];
         let [item, index, content] = place;
         match refuses {
@@ -256,8 +267,8 @@ impl Encoder {
 
     fn begin_part(&mut self, is_refusal: bool, out: &mut Vec<u8>) {
         let Some(OpenItem::Message { at, id, parts, part }) = &mut self.open else { return };
-        *part = Some(OpenPart { is_refusal, text: String::new() });
-        let empty = if is_refusal { output::refusal_part("") } else { output::text_part("") };
+        *part = Some(OpenPart { is_refusal, text: String::new(), begin: self.length, annotations: Vec::new() });
+        let empty = if is_refusal { output::refusal_part("") } else { output::text_part("", Vec::new()) };
         let place = [
             ("item_id", json!(id)),
             ("output_index", json!(at)),
@@ -267,13 +278,28 @@ impl Encoder {
         self.emit("response.content_part.added", place, out);
     }
 
+    /// Adds a citation to the text that is open.
+    fn annotate(&mut self, citation: &Citation, out: &mut Vec<u8>) {
+        let Some(OpenItem::Message { at, id, parts, part: Some(part) }) = &mut self.open else { return };
+        let Some(annotation) = output::annotation(citation, part.begin).filter(|_| !part.is_refusal) else { return };
+        let members = [
+            ("item_id", json!(id)),
+            ("output_index", json!(at)),
+            ("content_index", json!(parts.len())),
+            ("annotation_index", json!(part.annotations.len())),
+            ("annotation", annotation.clone()),
+        ];
+        part.annotations.push(annotation);
+        self.emit("response.output_text.annotation.added", members, out);
+    }
+
     fn close_part(&mut self, out: &mut Vec<u8>) {
         let Some(OpenItem::Message { at, id, parts, part }) = &mut self.open else { return };
-        let Some(OpenPart { is_refusal, text }) = part.take() else { return };
+        let Some(OpenPart { is_refusal, text, annotations, .. }) = part.take() else { return };
         let place = || [("item_id", json!(id)), ("output_index", json!(at)), ("content_index", json!(parts.len()))];
         let [item, index, content] = place();
         let part_place = place();
-        let whole = if is_refusal { output::refusal_part(&text) } else { output::text_part(&text) };
+        let whole = if is_refusal { output::refusal_part(&text) } else { output::text_part(&text, annotations) };
         parts.push(whole.clone());
         match is_refusal {
             true => {

@@ -14,7 +14,9 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use crate::Malformed;
+use crate::chat::citation::CitedBlocks;
 use crate::chat::{ChatEvent, StreamError};
+use crate::format::anthropic::citations;
 use crate::format::anthropic::response::{arguments, finish, malformed};
 use crate::format::anthropic::usage::UsageStatements;
 use crate::framing;
@@ -23,6 +25,7 @@ use crate::framing;
 pub struct Decoder {
     blocks: HashMap<u64, Block>,
     calls: usize,
+    cited: CitedBlocks,
     spent: UsageStatements,
     over: bool,
 }
@@ -64,6 +67,7 @@ impl Decoder {
                 if let Some(block) = position(&data).and_then(|position| self.blocks.remove(&position)) {
                     close(block, out);
                 }
+                out.extend(self.cited.end().map(ChatEvent::Citation));
             }
             "message_delta" => self.message_delta(&data, out),
             "message_stop" => {
@@ -100,6 +104,7 @@ impl Decoder {
         let text = |key: &str| block.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
         let opened = match text("type").unwrap_or_default() {
             "text" => {
+                self.cited.text(text("text").unwrap_or_default());
                 out.extend(text("text").map(|text| ChatEvent::Text(text.to_owned())));
                 Block::Words
             }
@@ -132,7 +137,11 @@ impl Decoder {
         let block = position(data).and_then(|position| self.blocks.get_mut(&position));
         match (delta.get("type").and_then(Value::as_str).unwrap_or_default(), block) {
             (_, Some(Block::Other)) => {}
-            ("text_delta", _) => out.extend(text("text").map(|text| ChatEvent::Text(text.to_owned()))),
+            ("text_delta", _) => {
+                self.cited.text(text("text").unwrap_or_default());
+                out.extend(text("text").map(|text| ChatEvent::Text(text.to_owned())));
+            }
+            ("citations_delta", _) => self.cited.cite(delta.get("citation").and_then(citations::decode)),
             ("thinking_delta", _) => out.extend(text("thinking").map(|text| ChatEvent::Thinking(text.to_owned()))),
             ("signature_delta", _) => {
                 out.extend(text("signature").map(|text| ChatEvent::ThinkingSignature(text.to_owned())));
@@ -170,6 +179,7 @@ impl Decoder {
         for (_, block) in left {
             close(block, out);
         }
+        out.extend(self.cited.end().map(ChatEvent::Citation));
     }
 }
 

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::Answer;
 use crate::chat::origin::Origin;
 use crate::chat::{ChatEvent, Finish, Media, StreamError};
+use crate::format::anthropic::citations;
 use crate::format::anthropic::response::{call_id, message_id, picture, stop_reason};
 use crate::format::anthropic::usage;
 use crate::format::block_queue::{BlockEvents, BlockQueue, Delta, Opening, QueuedPiece};
@@ -152,6 +153,9 @@ impl BlockEvents for MessageEvents {
     fn delta(&self, index: usize, delta: Delta<'_>, out: &mut Vec<u8>) {
         let delta = match delta {
             Delta::Text(text) => json!({"type": "text_delta", "text": text}),
+            Delta::Citation(citation) => {
+                json!({"type": "citations_delta", "citation": citations::encode(citation, self.origin())})
+            }
             Delta::Thinking(text) => json!({"type": "thinking_delta", "thinking": text}),
             Delta::Signature(signature) => json!({"type": "signature_delta", "signature": signature}),
             Delta::Arguments(fragment) => json!({"type": "input_json_delta", "partial_json": fragment}),

@@ -1,6 +1,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::chat::citation::Citation;
 use crate::usage::Usage;
 
 fn call(id: &str, name: &str, arguments: &str) -> Part {
@@ -45,12 +46,16 @@ fn blocks_are_decoded_in_order_and_tools_of_aws_are_skipped() {
         [
             Part::Thinking(Thought { text: Some("hm".into()), signature: Some("sig".into()), ..Thought::default() }),
             Part::Thinking(Thought { redacted: Some("AAAA".into()), ..Thought::default() }),
-            Part::Text("It says fun.".into()),
+            Part::Text("It says ".into()),
+            Part::Text("fun".into()),
+            Part::Text(".".into()),
             call("t1", "f", r#"{"a":1.0}"#),
             call("t2", "g", "{}"),
             Part::Media(picture),
         ]
     );
+    let cited = Citation { passage: Some(8..11), title: Some("t".into()), ..Citation::default() };
+    assert_eq!(response.citations, [cited]);
     assert_eq!(response.finish, Some(Finish::ToolCalls));
     assert_eq!(response.usage, Usage { input: Some(3), output: Some(5), ..Usage::default() });
 }

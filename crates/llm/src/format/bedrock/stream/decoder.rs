@@ -6,10 +6,11 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use crate::Malformed;
+use crate::chat::citation::CitedBlocks;
 use crate::chat::{ChatEvent, Media, MediaSource};
 use crate::format::bedrock::media::picture_type;
 use crate::format::bedrock::response::malformed;
-use crate::format::bedrock::{finish, usage, watch};
+use crate::format::bedrock::{citations, finish, usage, watch};
 use crate::framing;
 
 /// Decodes the events of one stream.
@@ -17,6 +18,7 @@ use crate::framing;
 pub struct Decoder {
     blocks: HashMap<u64, UpstreamBlock>,
     calls: usize,
+    cited: CitedBlocks,
     over: bool,
 }
 
@@ -60,11 +62,13 @@ impl Decoder {
                 if let Some(block) = position(&data).and_then(|position| self.blocks.remove(&position)) {
                     close(block, out);
                 }
+                out.extend(self.cited.end().map(ChatEvent::Citation));
             }
             "messageStop" => {
                 let mut left: Vec<(u64, UpstreamBlock)> = self.blocks.drain().collect();
                 left.sort_by_key(|(position, _)| *position);
                 left.into_iter().for_each(|(_, block)| close(block, out));
+                out.extend(self.cited.end().map(ChatEvent::Citation));
                 if let Some(reason) = data.get("stopReason").and_then(Value::as_str) {
                     let reason = finish::decode(reason, self.calls > 0);
                     out.push(ChatEvent::Finish { reason, stop_sequence: None });
@@ -86,6 +90,8 @@ impl Decoder {
 
     fn block_start(&mut self, data: &Value, out: &mut Vec<ChatEvent>) -> Result<(), Malformed> {
         let position = position(data).ok_or_else(|| malformed("contentBlockStart has no `contentBlockIndex`"))?;
+        // The block before may have no end.
+        out.extend(self.cited.end().map(ChatEvent::Citation));
         let start = data.get("start");
         let of = |kind: &str| start.and_then(|start| start.get(kind));
         let opened = if let Some(call) = of("toolUse") {
@@ -123,6 +129,8 @@ impl Decoder {
             }
             Some(UpstreamBlock::Picture { data, .. }) => data.push_str(text("/image/source/bytes").unwrap_or_default()),
             None => {
+                self.cited.text(text("/text").unwrap_or_default());
+                self.cited.cite(delta.get("citation").and_then(citations::decode));
                 out.extend(text("/text").map(|text| ChatEvent::Text(text.to_owned())));
                 out.extend(text("/reasoningContent/text").map(|text| ChatEvent::Thinking(text.to_owned())));
                 let signature = text("/reasoningContent/signature");

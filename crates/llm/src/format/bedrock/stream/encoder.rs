@@ -11,7 +11,7 @@ use crate::chat::{ChatEvent, Finish, Media, StreamError};
 use crate::format::anthropic::response::picture;
 use crate::format::bedrock::errors::{status, stream_exception};
 use crate::format::bedrock::response::{call_id, picture_block, stop_reason};
-use crate::format::bedrock::usage;
+use crate::format::bedrock::{citations, usage};
 use crate::format::block_queue::{BlockEvents, BlockQueue, Delta, Opening, QueuedPiece};
 use crate::framing::aws_event_stream::{write_event, write_exception};
 use crate::usage::Usage;
@@ -120,6 +120,7 @@ impl BlockEvents for ConverseEvents {
     fn delta(&self, index: usize, delta: Delta<'_>, out: &mut Vec<u8>) {
         let delta: Value = match delta {
             Delta::Text(text) => json!({"text": text}),
+            Delta::Citation(citation) => json!({"citation": citations::encode(citation)}),
             Delta::Thinking(text) => json!({"reasoningContent": {"text": text}}),
             Delta::Signature(signature) => json!({"reasoningContent": {"signature": signature}}),
             Delta::Redacted(data) => json!({"reasoningContent": {"redactedContent": data}}),

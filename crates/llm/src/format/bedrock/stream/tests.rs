@@ -2,6 +2,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{Decoder, Encoder};
+use crate::chat::citation::Citation;
 use crate::chat::mark::mark;
 use crate::chat::origin::Origin;
 use crate::chat::{ChatEvent, Finish, Media, MediaSource, StreamError, Thought};
@@ -95,6 +96,7 @@ fn an_upstreams_stream_is_decoded() {
         filename: None,
         detail: None,
     };
+    let cited = Citation { passage: Some(0..9), title: Some("t".into()), ..Citation::default() };
     assert_eq!(
         events,
         [
@@ -104,6 +106,7 @@ fn an_upstreams_stream_is_decoded() {
             ChatEvent::RedactedThinking("AAAA".into()),
             text("So "),
             text("be it."),
+            ChatEvent::Citation(cited),
             call(0, "t1", "f"),
             arguments(0, "{\"a\""),
             arguments(0, ":1}"),

@@ -5,7 +5,7 @@
 //!   (content-start  content-delta…  content-end)…     text or thinking
 //!   tool-plan-delta…
 //!   (tool-call-start  tool-call-delta…  tool-call-end)…
-//!   (citation-start  citation-end)…                   left out
+//!   (citation-start  citation-end)…
 //! message-end                                         finish reason, usage, an error
 //! [DONE]
 //! ```
@@ -15,7 +15,7 @@ use serde_json::Value;
 use crate::Malformed;
 use crate::chat::signature::unpack;
 use crate::chat::{ChatEvent, StreamError};
-use crate::format::cohere::{finish, malformed, usage};
+use crate::format::cohere::{citations, finish, malformed, usage};
 use crate::framing;
 
 /// Decodes a stream. Events of unknown types are skipped.
@@ -25,6 +25,10 @@ pub struct Decoder {
     over: bool,
     /// The upstream's index of each call, and whether it has arguments.
     calls: Vec<(Option<u64>, bool)>,
+    /// The upstream's index of each text, and where it begins in the answer.
+    texts: Vec<(u64, usize)>,
+    /// The characters of the texts so far.
+    length: usize,
 }
 
 impl Decoder {
@@ -49,11 +53,25 @@ impl Decoder {
                 self.start(None, out);
                 let thinking = text("/delta/message/content/thinking");
                 out.extend(thinking.map(|text| ChatEvent::Thinking(text.to_owned())));
-                out.extend(text("/delta/message/content/text").map(|text| ChatEvent::Text(text.to_owned())));
+                if let Some(text) = text("/delta/message/content/text") {
+                    let index = at("/index").and_then(Value::as_u64).unwrap_or(0);
+                    if self.texts.last().is_none_or(|(last, _)| *last != index) {
+                        self.texts.push((index, self.length));
+                    }
+                    self.text(text, out);
+                }
             }
             "tool-plan-delta" => {
                 self.start(None, out);
-                out.extend(text("/delta/message/tool_plan").map(|text| ChatEvent::Text(text.to_owned())));
+                if let Some(text) = text("/delta/message/tool_plan") {
+                    self.text(text, out);
+                }
+            }
+            "citation-start" => {
+                let cited = at("/delta/message/citations");
+                let begin_of = |index: u64| Some(self.texts.iter().rfind(|(known, _)| *known == index)?.1);
+                let cited = cited.map(|cited| citations::decode(cited, begin_of)).unwrap_or_default();
+                out.extend(cited.into_iter().map(ChatEvent::Citation));
             }
             "tool-call-start" => {
                 self.start(None, out);
@@ -97,6 +115,11 @@ impl Decoder {
             // Cohere does not name the model.
             out.push(ChatEvent::Start { id: id.map(str::to_owned), model: None });
         }
+    }
+
+    fn text(&mut self, text: &str, out: &mut Vec<ChatEvent>) {
+        self.length += text.chars().count();
+        out.push(ChatEvent::Text(text.to_owned()));
     }
 
     fn arguments(&mut self, index: usize, fragment: Option<&str>, out: &mut Vec<ChatEvent>) {

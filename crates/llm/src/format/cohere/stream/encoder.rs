@@ -3,10 +3,11 @@
 use serde_json::{Value, json};
 
 use crate::Answer;
+use crate::chat::citation::Citation;
 use crate::chat::pending::PendingThoughts;
 use crate::chat::{ChatEvent, Finish};
 use crate::format::cohere::response::encode_call;
-use crate::format::cohere::{errors, finish, usage};
+use crate::format::cohere::{citations, errors, finish, usage};
 use crate::framing::sse;
 use crate::usage::Usage;
 
@@ -19,6 +20,10 @@ pub struct Encoder {
     /// The open block of content, and the number of blocks so far.
     open: Option<Kind>,
     blocks: usize,
+    /// The characters of the texts before the last block of text, and with it.
+    begin: usize,
+    length: usize,
+    citations: usize,
     /// For each call: whether it has arguments. The last one is open if `in_call` is set.
     calls: Vec<(usize, bool)>,
     in_call: bool,
@@ -54,6 +59,9 @@ impl Encoder {
             ended: false,
             open: None,
             blocks: 0,
+            begin: 0,
+            length: 0,
+            citations: 0,
             calls: Vec::new(),
             in_call: false,
             finish: None,
@@ -74,7 +82,13 @@ impl Encoder {
                 }
                 self.start(out);
             }
-            ChatEvent::Text(text) | ChatEvent::Refusal(text) => self.content(Kind::Text, text, out),
+            ChatEvent::Text(text) | ChatEvent::Refusal(text) => {
+                self.content(Kind::Text, text, out);
+                if matches!(event, ChatEvent::Text(_)) {
+                    self.length += text.chars().count();
+                }
+            }
+            ChatEvent::Citation(citation) => self.cite(citation, out),
             ChatEvent::Thinking(text) => self.content(Kind::Thinking, text, out),
             ChatEvent::ToolCall { index, id, name, signature } => {
                 if self.calls.iter().any(|(known, _)| known == index) {
@@ -126,9 +140,20 @@ impl Encoder {
             self.write("content-start", Some(self.blocks), Some(json!({"message": {"content": content}})), out);
             self.open = Some(kind);
             self.blocks += 1;
+            self.begin = self.length;
         }
         let delta = json!({"message": {"content": {word: text}}});
         self.write("content-delta", self.blocks.checked_sub(1), Some(delta), out);
+    }
+
+    /// A citation of the last block, which is text unless something followed it.
+    fn cite(&mut self, citation: &Citation, out: &mut Vec<u8>) {
+        let Some(block) = self.blocks.checked_sub(1).filter(|_| self.open == Some(Kind::Text)) else { return };
+        let cited = citations::encode(citation, block, self.begin, None);
+        let index = self.citations;
+        self.citations += 1;
+        self.write("citation-start", Some(index), Some(json!({"message": {"citations": cited}})), out);
+        self.write("citation-end", Some(index), None, out);
     }
 
     fn arguments(&mut self, position: usize, fragment: &str, out: &mut Vec<u8>) {

@@ -141,6 +141,7 @@ fn encodes_the_strict_schema() {
         finish: Some(Finish::ToolCalls),
         stop_sequence: None,
         usage: Usage { input: Some(3), cached_input: Some(1), output: Some(5), reasoning: Some(2), ..Usage::default() },
+        citations: Vec::new(),
     };
     let answer =
         Answer { id: "fallback".to_owned(), model: "gemini-x".to_owned(), origin: Origin::CLAUDE, ..Answer::default() };

@@ -2,9 +2,10 @@
 
 use serde_json::Value;
 
+use crate::chat::citation::Citation;
 use crate::chat::{ChatEvent, Finish, JsonObject, Part};
 use crate::format::openai_chat::thoughts::ThoughtForm;
-use crate::format::openai_chat::{answer, finish, tools, usage};
+use crate::format::openai_chat::{answer, citations, finish, tools, usage};
 use crate::framing;
 use crate::usage::Usage;
 use crate::{Dialect, Malformed};
@@ -24,6 +25,8 @@ pub struct Decoder {
     ended: bool,
     usage: Usage,
     calls: Vec<CallInProgress>,
+    /// The sources that Perplexity repeats in each chunk.
+    sources: Vec<Citation>,
     /// The form of the thinking that goes on.
     thinking: Option<ThoughtForm>,
 }
@@ -92,6 +95,10 @@ impl Decoder {
             let text = |key| chunk.get(key).and_then(Value::as_str).filter(|text: &&str| !text.is_empty());
             out.push(ChatEvent::Start { id: text("id").map(str::to_owned), model: text("model").map(str::to_owned) });
         }
+        let sources = citations::of_body(chunk);
+        if !sources.is_empty() {
+            self.sources = sources;
+        }
         if let Some(choice) = choice {
             self.answered = true;
             if let Some(error) = answer::error_of(choice) {
@@ -133,6 +140,7 @@ impl Decoder {
                     Part::Thinking(_) | Part::ToolCall(_) | Part::ToolResult(_) => None,
                 });
             }
+            out.extend(citations::of_message(delta).into_iter().map(ChatEvent::Citation));
             for call in delta.get("tool_calls").and_then(Value::as_array).into_iter().flatten() {
                 self.content_seen = true;
                 self.end_thinking(out);
@@ -222,6 +230,7 @@ impl Decoder {
         }
         self.finished = true;
         self.end_thinking(out);
+        out.extend(std::mem::take(&mut self.sources).into_iter().map(ChatEvent::Citation));
         let reason: Finish = finish::read(reason, !self.calls.is_empty());
         out.push(ChatEvent::Finish { reason, stop_sequence: None });
         Ok(())

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::Answer;
 use crate::chat::pending::PendingThoughts;
 use crate::chat::{ChatEvent, Finish, JsonObject, StreamError};
-use crate::format::openai_chat::{answer, finish, usage};
+use crate::format::openai_chat::{answer, citations, finish, usage};
 use crate::framing::sse;
 use crate::usage::Usage;
 
@@ -47,6 +47,11 @@ impl Encoder {
         match event {
             ChatEvent::Start { id, model } => self.start(id.as_deref(), model.as_deref(), out),
             ChatEvent::Text(text) => self.delta("content", json!(text), out),
+            ChatEvent::Citation(citation) => {
+                if let Some(annotations) = citations::annotations(std::slice::from_ref(citation)) {
+                    self.delta("annotations", annotations, out);
+                }
+            }
             ChatEvent::Refusal(text) => self.delta("refusal", json!(text), out),
             ChatEvent::Thinking(text) => self.delta("reasoning_content", json!(text), out),
             ChatEvent::Media(media) => self.delta("images", json!([answer::encode_image(media)]), out),

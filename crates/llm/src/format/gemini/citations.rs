@@ -1,0 +1,66 @@
+//! Sources: read from `citationMetadata` and `groundingMetadata`, written as the latter.
+
+use serde_json::{Value, json};
+
+use crate::chat::JsonObject;
+use crate::chat::citation::Citation;
+
+/// The most sources of an answer.
+pub(super) const MOST: usize = 1_024;
+
+/// Reads the sources of a candidate: `citationMetadata`, which both of Google's APIs have, under different names, and
+/// `groundingMetadata`. Their passages count bytes of the whole answer, which a stream does not know, so they are of the
+/// answer as a whole. Several citations of one source are one.
+pub(super) fn decode(candidate: &Value, citations: &mut Vec<Citation>) {
+    let list = |places: [&str; 2]| places.into_iter().find_map(|place| candidate.pointer(place)?.as_array());
+    let listed = list(["/citationMetadata/citationSources", "/citationMetadata/citations"]);
+    let grounded = list(["/groundingMetadata/groundingChunks", ""]);
+    let chunks = grounded.into_iter().flatten().filter_map(|chunk| chunk.get("web").or(chunk.get("retrievedContext")));
+    for source in listed.into_iter().flatten().chain(chunks) {
+        let text = |key: &str| source.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
+        let (is_url, uri) = (|uri: &&str| uri.contains("://"), text("uri"));
+        let citation = Citation {
+            passage: None,
+            title: text("title").map(str::to_owned),
+            url: uri.filter(is_url).map(str::to_owned),
+            source: uri.filter(|uri| !is_url(uri)).map(str::to_owned),
+            quote: text("text").map(str::to_owned),
+            place: None,
+        };
+        let told = citation.told();
+        citations.extend(told.filter(|citation| citations.len() < MOST && !citations.contains(citation)));
+    }
+}
+
+/// The sources of an answer, and the passages that they are for, if its text is known.
+pub(super) fn encode(citations: &[Citation], text: Option<&str>) -> Option<Value> {
+    if citations.is_empty() {
+        return None;
+    }
+    let chunks: Vec<Value> = citations.iter().map(chunk).collect();
+    let supports: Vec<Value> = citations
+        .iter()
+        .enumerate()
+        .filter_map(|(at, citation)| {
+            let (passage, text) = (citation.passage.as_ref()?, text?);
+            let byte = |character: usize| text.char_indices().nth(character).map_or(text.len(), |(byte, _)| byte);
+            let (start, end) = (byte(passage.start), byte(passage.end));
+            let segment = json!({"startIndex": start, "endIndex": end, "text": text.get(start..end)?});
+            Some(json!({"segment": segment, "groundingChunkIndices": [at]}))
+        })
+        .collect();
+    Some(json!({"groundingChunks": chunks, "groundingSupports": supports}))
+}
+
+fn chunk(citation: &Citation) -> Value {
+    let mut source = JsonObject::new();
+    let uri = citation.url.as_ref().or(citation.source.as_ref());
+    let quote = citation.quote.as_ref().filter(|_| citation.url.is_none());
+    for (key, value) in [("uri", uri), ("title", citation.title.as_ref()), ("text", quote)] {
+        source.extend(value.map(|value| (key.to_owned(), json!(value))));
+    }
+    match citation.url {
+        Some(_) => json!({"web": source}),
+        None => json!({"retrievedContext": source}),
+    }
+}
