@@ -3,8 +3,9 @@
 use bytes::Bytes;
 use outrigger_llm::framing::{Event, EventReader, Framing, FramingError};
 
-fn read<'a>(chunks: impl Iterator<Item = &'a [u8]>) -> (Vec<Event>, Option<FramingError>) {
-    let (mut reader, mut events) = (EventReader::new(Framing::AwsEventStream), Vec::new());
+/// The events of a stream with this framing, and why nothing more was read.
+pub(crate) fn read<'a>(framing: Framing, chunks: impl Iterator<Item = &'a [u8]>) -> (Vec<Event>, Option<FramingError>) {
+    let (mut reader, mut events) = (EventReader::new(framing), Vec::new());
     for chunk in chunks {
         reader.push(&Bytes::copy_from_slice(chunk), &mut events);
     }
@@ -16,15 +17,19 @@ fn read<'a>(chunks: impl Iterator<Item = &'a [u8]>) -> (Vec<Event>, Option<Frami
 /// is, and with right checksums: random bytes seldom have them.
 pub(crate) fn events(input: &[u8]) {
     for stream in [input.to_vec(), with_checksums(input)] {
-        let whole = read(std::iter::once(&stream[..]));
+        let whole = read(Framing::AwsEventStream, std::iter::once(&stream[..]));
         let raw: Vec<u8> = whole.0.iter().flat_map(|event| event.raw().to_vec()).collect();
         assert!(stream.starts_with(&raw), "the events differ from the bytes of the input");
-        assert_eq!(read(crate::chunks(&stream)), whole, "the chunk boundaries change the events");
+        assert_eq!(
+            read(Framing::AwsEventStream, crate::chunks(&stream)),
+            whole,
+            "the chunk boundaries change the events"
+        );
     }
 }
 
 /// The input with the checksums that its lengths call for.
-fn with_checksums(input: &[u8]) -> Vec<u8> {
+pub(crate) fn with_checksums(input: &[u8]) -> Vec<u8> {
     let mut stream = input.to_vec();
     let mut at = 0;
     while let Some(lengths) = stream.get(at..at + 8) {

@@ -4,8 +4,10 @@
 //! `fuzz/` gives these functions to libFuzzer (`make fuzz READER=sse`). `tests/seeds.rs` calls them with the inputs in
 //! `fuzz/seeds/` and with variations of those, as ordinary tests.
 
+mod aws_chunks;
 mod aws_event_stream;
 mod lines;
+mod passthrough;
 mod scanner;
 mod sse;
 mod translation;
@@ -41,6 +43,8 @@ pub const TARGETS: &[FuzzTarget] = &[
     FuzzTarget { name: "embeddings", run: vectors::embeddings },
     FuzzTarget { name: "rerank", run: vectors::rerank },
     FuzzTarget { name: "aws_event_stream", run: aws_event_stream::events },
+    FuzzTarget { name: "aws_chunks", run: aws_chunks::events },
+    FuzzTarget { name: "marks", run: passthrough::marks },
     FuzzTarget { name: "scanner", run: scanner::body },
     FuzzTarget { name: "sync_lines", run: lines::both },
 ];
