@@ -43,21 +43,20 @@ impl Citation {
         (told || self.place.is_some()).then_some(self)
     }
 
-    /// Whether a text that begins at `begin` and has `length` characters has the beginning of the passage. The last
-    /// text has what none has.
-    fn begins_in(&self, begin: usize, length: usize, last: bool) -> bool {
-        let end = begin.saturating_add(length);
-        match &self.passage {
-            Some(passage) => passage.start >= begin && (passage.start < end || last),
-            None => last,
-        }
+    /// The character with which the passage begins. What is of the whole answer comes after everything.
+    fn start(&self) -> usize {
+        self.passage.as_ref().map_or(usize::MAX, |passage| passage.start)
     }
 }
+
+/// The most citations of an answer that are kept. No provider writes as many.
+pub const MOST: usize = 1_024;
 
 /// Goes through the texts of an answer that is not streamed.
 #[derive(Debug)]
 pub struct CitedTexts<'r> {
-    citations: &'r [Citation],
+    /// The citations that no text has had yet, by their beginning.
+    citations: std::vec::IntoIter<&'r Citation>,
     /// Where the next text begins, and how many there are.
     begin: usize,
     left: usize,
@@ -67,20 +66,55 @@ impl<'r> CitedTexts<'r> {
     #[must_use]
     pub fn of(response: &'r ChatResponse) -> CitedTexts<'r> {
         let left = response.parts.iter().filter(|part| matches!(part, Part::Text(_))).count();
-        CitedTexts { citations: &response.citations, begin: 0, left }
+        let mut citations: Vec<&Citation> = response.citations.iter().take(MOST).collect();
+        citations.sort_by_key(|citation| citation.start());
+        CitedTexts { citations: citations.into_iter(), begin: 0, left }
     }
 
-    /// The citations of the next text, and where it begins in the answer.
+    /// The citations of the next text, and where it begins in the answer. A citation is of the text that has the
+    /// beginning of its passage; the last text has what none has.
     pub fn next(&mut self, text: &str) -> (usize, Vec<&'r Citation>) {
         self.left = self.left.saturating_sub(1);
-        let (begin, length, last) = (self.begin, text.chars().count(), self.left == 0);
-        self.begin += length;
-        (begin, self.citations.iter().filter(|citation| citation.begins_in(begin, length, last)).collect())
+        let (begin, last) = (self.begin, self.left == 0);
+        self.begin += text.chars().count();
+        let own = self.citations.as_slice().partition_point(|citation| last || citation.start() < self.begin);
+        (begin, self.citations.by_ref().take(own).collect())
     }
 }
 
-/// The most citations of an answer that are kept. No provider writes as many.
-const MOST: usize = 1_024;
+/// The distance between the characters whose places [`Passages`] notes.
+const STEP: usize = 64;
+/// The longest passage that is quoted, in characters. An upstream may cite all of a long answer many times.
+const LONGEST_QUOTE: usize = 1_000;
+
+/// Finds passages in a text without reading it from the beginning for each of them.
+#[derive(Debug)]
+pub(crate) struct Passages<'t> {
+    text: &'t str,
+    /// Where in the text each 64th character begins, in bytes.
+    steps: Vec<usize>,
+}
+
+impl<'t> Passages<'t> {
+    pub fn of(text: &'t str) -> Passages<'t> {
+        Passages { text, steps: text.char_indices().step_by(STEP).map(|(at, _)| at).collect() }
+    }
+
+    /// Where a character begins, in bytes; the end of the text if it has fewer.
+    fn byte(&self, character: usize) -> usize {
+        let Some(step) = self.steps.get(character / STEP) else { return self.text.len() };
+        let rest = self.text.get(*step..).unwrap_or_default();
+        rest.char_indices().nth(character % STEP).map_or(self.text.len(), |(at, _)| step + at)
+    }
+
+    /// The passage in bytes, and its text unless it is long.
+    pub fn find(&self, characters: &Range<usize>) -> (Range<usize>, Option<&'t str>) {
+        let start = self.byte(characters.start);
+        let bytes = start..self.byte(characters.end).max(start);
+        let quoted = self.text.get(bytes.clone()).filter(|_| characters.len() <= LONGEST_QUOTE);
+        (bytes, quoted)
+    }
+}
 
 /// Reads the citations of an upstream that cites whole blocks of text.
 #[derive(Debug, Default)]
@@ -143,13 +177,40 @@ mod tests {
     #[test]
     fn each_citation_is_in_one_text() {
         let of = |passage: Option<Range<usize>>| Citation { passage, ..Citation::default() };
-        // Texts of 3 and 4 characters.
-        for (passage, first, second) in
-            [(Some(0..2), true, false), (Some(3..7), false, true), (Some(9..10), false, true), (None, false, true)]
-        {
-            let citation = of(passage);
-            let found = (citation.begins_in(0, 3, false), citation.begins_in(3, 4, true));
-            assert_eq!(found, (first, second), "{citation:?}");
+        let citations = vec![of(Some(9..10)), of(None), of(Some(3..7)), of(Some(0..2))];
+        let parts = ["one", "four"].map(|text| Part::Text(text.to_owned())).to_vec();
+        let response = ChatResponse { parts, citations, ..ChatResponse::default() };
+        let mut texts = CitedTexts::of(&response);
+        assert_eq!(texts.next("one"), (0, vec![&of(Some(0..2))]));
+        assert_eq!(texts.next("four"), (3, vec![&of(Some(3..7)), &of(Some(9..10)), &of(None)]));
+        assert_eq!(texts.next("five"), (7, vec![]));
+    }
+
+    #[test]
+    fn passages_are_found() {
+        let text = "né ".repeat(100) + "1993";
+        let passages = Passages::of(&text);
+        for (characters, bytes, quoted) in [
+            (0..2, 0..3, Some("né")),
+            (300..304, 400..404, Some("1993")),
+            (303..900, 403..404, Some("3")),
+            (900..903, 404..404, Some("")),
+            (298..300, 397..400, Some("é ")),
+        ] {
+            assert_eq!(passages.find(&characters), (bytes, quoted), "{characters:?}");
         }
+        assert_eq!(passages.find(&(0..usize::MAX)), (0..404, None));
+        #[expect(clippy::reversed_empty_ranges, reason = "an upstream may write it")]
+        let reversed = 5..2;
+        assert_eq!(passages.find(&reversed), (7..7, Some("")));
+    }
+
+    /// An upstream may cite all of a long answer as often as it likes.
+    #[test]
+    fn long_passages_multiply_no_text() {
+        let text = "word ".repeat(200_000);
+        let passages = Passages::of(&text);
+        let quoted = (0..100_000).filter_map(|start| passages.find(&(start..1_000_000)).1);
+        assert_eq!(quoted.map(str::len).sum::<usize>(), 0);
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{citations, finish, malformed, usage};
-use crate::chat::citation::{Citation, CitedTexts};
+use crate::chat::citation::{Citation, CitedTexts, Passages};
 use crate::chat::origin::Origin;
 use crate::chat::pending::PendingThoughts;
 use crate::chat::signature::{Carried, pack_all, unpack};
@@ -100,11 +100,12 @@ pub fn encode(response: &ChatResponse, answer: &Answer) -> Value {
     for part in &response.parts {
         if let Part::Text(text) = part {
             let (begin, citations) = cited.next(text);
+            let passages = (!citations.is_empty()).then(|| Passages::of(text));
             encoded_citations.extend(citations.into_iter().map(|citation| {
-                let passage = citation.passage.clone().map(|passage| {
-                    text.chars().skip(passage.start.saturating_sub(begin)).take(passage.len()).collect::<String>()
-                });
-                citations::encode(citation, content.len(), begin, passage.as_deref())
+                let own = |at: usize| at.saturating_sub(begin);
+                let passage = citation.passage.as_ref().map(|passage| own(passage.start)..own(passage.end));
+                let quoted = passage.and_then(|passage| passages.as_ref()?.find(&passage).1);
+                citations::encode(citation, content.len(), begin, quoted)
             }));
         }
         match part {

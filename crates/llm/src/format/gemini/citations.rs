@@ -3,10 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::chat::JsonObject;
-use crate::chat::citation::Citation;
-
-/// The most sources of an answer.
-pub(super) const MOST: usize = 1_024;
+use crate::chat::citation::{Citation, MOST, Passages};
 
 /// Reads the sources of a candidate: `citationMetadata`, which both of Google's APIs have, under different names, and
 /// `groundingMetadata`. Their passages count bytes of the whole answer, which a stream does not know, so they are of the
@@ -32,20 +29,22 @@ pub(super) fn decode(candidate: &Value, citations: &mut Vec<Citation>) {
     }
 }
 
-/// The sources of an answer, and the passages that they are for, if its text is known.
+/// The sources of an answer, and the passages that they are for, if its text is known. A long passage is not quoted.
 pub(super) fn encode(citations: &[Citation], text: Option<&str>) -> Option<Value> {
     if citations.is_empty() {
         return None;
     }
-    let chunks: Vec<Value> = citations.iter().map(chunk).collect();
+    let citations = citations.iter().take(MOST);
+    let chunks: Vec<Value> = citations.clone().map(chunk).collect();
+    let passages = text.map(Passages::of);
     let supports: Vec<Value> = citations
-        .iter()
         .enumerate()
         .filter_map(|(at, citation)| {
-            let (passage, text) = (citation.passage.as_ref()?, text?);
-            let byte = |character: usize| text.char_indices().nth(character).map_or(text.len(), |(byte, _)| byte);
-            let (start, end) = (byte(passage.start), byte(passage.end));
-            let segment = json!({"startIndex": start, "endIndex": end, "text": text.get(start..end)?});
+            let (bytes, quoted) = passages.as_ref()?.find(citation.passage.as_ref()?);
+            let mut segment = json!({"startIndex": bytes.start, "endIndex": bytes.end});
+            if let Some(quoted) = quoted {
+                segment["text"] = json!(quoted);
+            }
             Some(json!({"segment": segment, "groundingChunkIndices": [at]}))
         })
         .collect();

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::parts::{self, CallIds, DecodedPart, OwnParts};
 use super::response::{broken_call, content_parts, first_candidate, is_blocked, malformed};
 use super::{citations, finish, usage};
-use crate::chat::citation::Citation;
+use crate::chat::citation::{Citation, MOST};
 use crate::chat::origin::Origin;
 use crate::chat::{ChatEvent, Finish, StreamError, Thought, ToolCall};
 use crate::framing;
@@ -220,7 +220,7 @@ impl Encoder {
                 }
             }
             ChatEvent::Citation(citation) => {
-                if self.sources.len() < citations::MOST {
+                if self.sources.len() < MOST {
                     self.sources.push(citation.clone());
                 }
             }
