@@ -1,6 +1,7 @@
 //! Decoding of Anthropic requests from callers.
 #![allow(clippy::unwrap_used)] // The helpers here are tests too.
 
+use outrigger_llm::chat::cache::{CacheLife, PrefixEnd};
 use outrigger_llm::chat::origin::Origin;
 use outrigger_llm::chat::{
     ChatRequest, Effort, Media, MediaSource, Message, OutputFormat, Part, Role, Thinking, Thought, Tool, ToolCall,
@@ -136,7 +137,11 @@ fn a_whole_request_is_decoded() {
         fields: vec!["top_k".into(), "metadata".into(), "system[].cache_control".into()],
         ..ChatRequest::default()
     };
-    assert_eq!(read(&body), expected);
+    let mut request = read(&body);
+    let cache = std::mem::take(&mut request.cache);
+    assert_eq!(cache.at(PrefixEnd::System(0)), Some(CacheLife::FiveMinutes));
+    assert_eq!(cache.at(PrefixEnd::System(1)), None);
+    assert_eq!(request, expected);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! which decides whether a request with it may go to another dialect.
 
 pub(crate) mod addresses;
+pub mod cache;
 pub mod citation;
 pub mod fields;
 pub mod mark;
@@ -13,6 +14,7 @@ pub mod signature;
 
 use serde_json::{Map, Number, Value};
 
+use self::cache::CacheMarks;
 use self::citation::Citation;
 use self::origin::Origin;
 use crate::usage::Usage;
@@ -41,6 +43,8 @@ pub struct ChatRequest {
     pub presence_penalty: Option<Number>,
     pub frequency_penalty: Option<Number>,
     pub thinking: Option<Thinking>,
+    /// Where the caller wants the prompt cached.
+    pub cache: CacheMarks,
     pub stream: bool,
     /// Whether the caller asked for the usage chunk. Only for OpenAI callers.
     pub stream_usage: bool,

@@ -40,7 +40,7 @@ pub(super) enum QueuedPiece {
 
 /// The beginning of a block.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Opening<'p> {
+pub(super) enum BlockStart<'p> {
     Text,
     Thinking,
     Redacted(&'p str),
@@ -50,7 +50,7 @@ pub(super) enum Opening<'p> {
 
 /// What is added to the open block.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Delta<'p> {
+pub(super) enum BlockDelta<'p> {
     Text(&'p str),
     Citation(&'p Citation),
     Thinking(&'p str),
@@ -64,8 +64,8 @@ pub(super) enum Delta<'p> {
 pub(super) trait BlockEvents {
     /// Begins the answer, unless it has begun.
     fn begin_answer(&mut self, out: &mut Vec<u8>);
-    fn start(&self, index: usize, block: Opening<'_>, out: &mut Vec<u8>);
-    fn delta(&self, index: usize, delta: Delta<'_>, out: &mut Vec<u8>);
+    fn start(&self, index: usize, block: BlockStart<'_>, out: &mut Vec<u8>);
+    fn delta(&self, index: usize, delta: BlockDelta<'_>, out: &mut Vec<u8>);
     fn stop(&self, index: usize, out: &mut Vec<u8>);
     /// Media of the model, or the text in their place.
     fn media(&self, media: &Media) -> QueuedPiece;
@@ -143,7 +143,7 @@ impl BlockQueue {
             && *open == index
         {
             end.push(fragment);
-            to.delta(self.last(), Delta::Arguments(fragment), out);
+            to.delta(self.last(), BlockDelta::Arguments(fragment), out);
             return self.advance(to, out);
         }
         // A fragment of a call that has ended, or never began, is dropped.
@@ -167,9 +167,9 @@ impl BlockQueue {
     fn write(&mut self, piece: QueuedPiece, to: &mut dyn BlockEvents, out: &mut Vec<u8>) {
         match piece {
             QueuedPiece::Call { index, id, name, arguments } => {
-                self.begin(Opening::Call { id: &id, name: &name }, to, out);
+                self.begin(BlockStart::Call { id: &id, name: &name }, to, out);
                 if !arguments.is_empty() {
-                    to.delta(self.last(), Delta::Arguments(&arguments), out);
+                    to.delta(self.last(), BlockDelta::Arguments(&arguments), out);
                 }
                 let mut end = ObjectEnd::default();
                 end.push(&arguments);
@@ -178,21 +178,21 @@ impl BlockQueue {
             QueuedPiece::Text(text) => {
                 // Citations are for a whole block: what follows them is in another one.
                 if !matches!(self.open, Some(OpenBlock::Text { cited: false })) {
-                    self.begin(Opening::Text, to, out);
+                    self.begin(BlockStart::Text, to, out);
                     self.open = Some(OpenBlock::Text { cited: false });
                 }
-                to.delta(self.last(), Delta::Text(&text), out);
+                to.delta(self.last(), BlockDelta::Text(&text), out);
             }
             // Only a text has citations. One that comes later than the text is lost.
             QueuedPiece::Citation(citation) => {
                 if let Some(OpenBlock::Text { cited }) = &mut self.open {
                     *cited = true;
-                    to.delta(self.last(), Delta::Citation(&citation), out);
+                    to.delta(self.last(), BlockDelta::Citation(&citation), out);
                 }
             }
             QueuedPiece::Thinking(text) => {
                 self.think(to, out);
-                to.delta(self.last(), Delta::Thinking(&text), out);
+                to.delta(self.last(), BlockDelta::Thinking(&text), out);
             }
             QueuedPiece::Signature(signature) => {
                 self.think(to, out);
@@ -200,20 +200,20 @@ impl BlockQueue {
             }
             QueuedPiece::Redacted(data) => {
                 let data = mark(to.origin(), &Thought { redacted: Some(data), ..Thought::default() });
-                self.begin(Opening::Redacted(&data), to, out);
-                to.delta(self.last(), Delta::Redacted(&data), out);
+                self.begin(BlockStart::Redacted(&data), to, out);
+                to.delta(self.last(), BlockDelta::Redacted(&data), out);
                 to.stop(self.last(), out);
             }
             QueuedPiece::Picture { format, data } => {
-                self.begin(Opening::Picture(format), to, out);
-                to.delta(self.last(), Delta::Picture(&data), out);
+                self.begin(BlockStart::Picture(format), to, out);
+                to.delta(self.last(), BlockDelta::Picture(&data), out);
                 to.stop(self.last(), out);
             }
         }
     }
 
     /// Closes the open block and begins another one.
-    fn begin(&mut self, block: Opening<'_>, to: &mut dyn BlockEvents, out: &mut Vec<u8>) {
+    fn begin(&mut self, block: BlockStart<'_>, to: &mut dyn BlockEvents, out: &mut Vec<u8>) {
         to.begin_answer(out);
         self.close(to, out);
         self.begun += 1;
@@ -222,7 +222,7 @@ impl BlockQueue {
 
     fn think(&mut self, to: &mut dyn BlockEvents, out: &mut Vec<u8>) {
         if !matches!(self.open, Some(OpenBlock::Thinking)) {
-            self.begin(Opening::Thinking, to, out);
+            self.begin(BlockStart::Thinking, to, out);
             self.open = Some(OpenBlock::Thinking);
         }
     }
@@ -235,7 +235,7 @@ impl BlockQueue {
             Some(OpenBlock::Call { end, .. }) => {
                 // Clients parse the arguments, and an empty text is not JSON.
                 if !end.has_begun() {
-                    to.delta(self.last(), Delta::Arguments("{}"), out);
+                    to.delta(self.last(), BlockDelta::Arguments("{}"), out);
                 }
                 to.stop(self.last(), out);
             }
@@ -247,7 +247,7 @@ impl BlockQueue {
         self.open = None;
         let thought = Thought { signature: signature.map(str::to_owned), ..Thought::default() };
         let signature = mark(to.origin(), &thought);
-        to.delta(self.last(), Delta::Signature(&signature), out);
+        to.delta(self.last(), BlockDelta::Signature(&signature), out);
         to.stop(self.last(), out);
     }
 

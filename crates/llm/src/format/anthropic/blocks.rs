@@ -27,6 +27,7 @@ pub fn system(value: &Value, at: &Path<'_>, places: &mut NotedPlaces) -> Shaped<
             "text" => prompts.push(plain_text(block, &at, places)?),
             other => places.note_value(&at.key("type"), other),
         }
+        mark(block, prompts.len(), places);
     }
     Ok(prompts)
 }
@@ -65,8 +66,16 @@ pub fn content(value: &Value, at: &Path<'_>, names: &mut ToolNames, places: &mut
             }
             _ => shown(block, &at, places, &mut parts)?,
         }
+        mark(block, parts.len(), places);
     }
     Ok(parts)
+}
+
+/// Notes a mark of the prompt's cache, at the last of what was read.
+fn mark(block: &JsonObject, read: usize, places: &mut NotedPlaces) {
+    if let Some(mark) = block.get("cache_control") {
+        places.marks.mark(read, mark);
+    }
 }
 
 /// Content that turns and tool results share: text, images, documents.

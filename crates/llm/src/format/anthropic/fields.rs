@@ -23,6 +23,9 @@ const fn row(
 }
 
 const CACHE: &str = "where the prompt cache ends; other providers cache by themselves";
+/// Only AWS has such marks.
+const CACHE_MARK: HandlingByFormat = HINT.with(Format::Bedrock, Adapted);
+const CACHE_MARKED: &str = "a `cachePoint` for Nova, whose time is five minutes; other providers cache by themselves";
 const CACHE_SAMPLE: &str = r#"{"type": "ephemeral"}"#;
 const SERVER_TOOL: &str = "run by Anthropic itself";
 const CLIENT_TOOL: &str = "Anthropic's models know its arguments by its type; others would need a schema";
@@ -74,7 +77,7 @@ pub const FIELDS: &[FieldRow] = &[
     // The system prompt.
     row("system[].type", CARRIED, "", r#""text""#),
     row("system[].text", CARRIED, "", r#""Be brief.""#),
-    row("system[].cache_control", HINT, CACHE, CACHE_SAMPLE),
+    row("system[].cache_control", CACHE_MARK, CACHE_MARKED, CACHE_SAMPLE),
     row("system[].citations", HINT, "citations in an earlier answer", r#"[{"type": "char_location"}]"#),
     // Turns.
     row("messages[].role", ADAPTED, "a `system` turn is put with the system prompt, before the turns", r#""system""#),
@@ -82,7 +85,7 @@ pub const FIELDS: &[FieldRow] = &[
     row("messages[].clear_at", REFUSED, "a system message that is shown for one turn", r#""next_user_message""#),
     row("messages[].output_config", REFUSED, "an effort for one turn", r#"{"effort": "low"}"#),
     row("messages[].content[].type", CARRIED, "", r#""text""#),
-    row("messages[].content[].cache_control", HINT, CACHE, CACHE_SAMPLE),
+    row("messages[].content[].cache_control", CACHE_MARK, CACHE_MARKED, CACHE_SAMPLE),
     row("messages[].content[].text", CARRIED, "", r#""Hi""#),
     row("messages[].content[].citations", HINT, "citations in an earlier answer", r#"[{"type": "char_location"}]"#),
     row("messages[].content[].citations.enabled", REFUSED, "asks the model to cite its documents", "true"),

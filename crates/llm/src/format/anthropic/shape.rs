@@ -7,6 +7,7 @@ use serde_json::{Number, Value};
 
 use crate::RequestError;
 use crate::chat::JsonObject;
+use crate::chat::cache::ReadMarks;
 use crate::chat::fields::{self, MOST_FIELDS};
 
 /// The path of a value. It costs nothing until its name is needed.
@@ -53,11 +54,15 @@ impl<'a> Path<'a> {
 
 /// The fields of a request that need a row of the table, without duplicates.
 #[derive(Debug, Default)]
-pub struct NotedPlaces(Vec<String>);
+pub struct NotedPlaces {
+    paths: Vec<String>,
+    /// The marks of the prompt's cache in what is being read.
+    pub(crate) marks: ReadMarks,
+}
 
 impl NotedPlaces {
     pub fn note(&mut self, at: &Path<'_>) {
-        if self.0.len() <= MOST_FIELDS {
+        if self.paths.len() <= MOST_FIELDS {
             self.add(at.normalised());
         }
     }
@@ -77,11 +82,11 @@ impl NotedPlaces {
     }
 
     pub fn into_paths(self) -> Vec<String> {
-        self.0
+        self.paths
     }
 
     fn add(&mut self, path: String) {
-        fields::add(&mut self.0, path);
+        fields::add(&mut self.paths, path);
     }
 }
 

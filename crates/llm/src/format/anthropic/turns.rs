@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::response::input;
 use super::tool_id;
+use crate::chat::cache::{CacheLife, CacheMarks, PrefixEnd};
 use crate::chat::origin::Origin;
 use crate::chat::{Media, MediaSource, Message, Part, Role, Thought, ToolResult, object};
 use crate::{Dialect, RequestError};
@@ -50,12 +51,17 @@ impl MessageTurn {
 ///
 /// # Errors
 /// [`RequestError::Unsupported`] for media that Anthropic can't read.
-pub fn of(messages: &[Message], thinks: Option<&Origin>) -> Result<MessageTurns, RequestError> {
+pub fn of(messages: &[Message], thinks: Option<&Origin>, cache: &CacheMarks) -> Result<MessageTurns, RequestError> {
     let mut encoded = MessageTurns::default();
-    for message in messages {
-        for part in &message.parts {
-            if let Some(block) = encoded.block(part, thinks)? {
-                encoded.add(message.role, block);
+    for (message, Message { role, parts }) in messages.iter().enumerate() {
+        for (at, part) in parts.iter().enumerate() {
+            if let Some(mut block) = encoded.block(part, thinks)? {
+                let life = cache.at(PrefixEnd::Part { message, part: at });
+                // Thinking cannot be marked.
+                if let Some(life) = life.filter(|_| !matches!(part, Part::Thinking(_))) {
+                    block["cache_control"] = cache_control(life);
+                }
+                encoded.add(*role, block);
             }
         }
     }
@@ -74,6 +80,14 @@ pub fn of(messages: &[Message], thinks: Option<&Origin>) -> Result<MessageTurns,
         turn.blocks.sort_by_key(|block| block["type"] != "tool_result");
     }
     Ok(encoded)
+}
+
+/// A mark of the prompt's cache.
+pub fn cache_control(life: CacheLife) -> Value {
+    match life {
+        CacheLife::FiveMinutes => json!({"type": "ephemeral"}),
+        CacheLife::Hour => json!({"type": "ephemeral", "ttl": "1h"}),
+    }
 }
 
 /// Whether the current assistant turn, which a model with a thinking budget continues, begins without the thinking that

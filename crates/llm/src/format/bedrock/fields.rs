@@ -22,7 +22,9 @@ const fn row(
     FieldRow { path, handling_by_format, note, sample }
 }
 
-const CACHE: &str = "where the prompt cache ends; other providers cache by themselves";
+/// Only Anthropic has such marks.
+const CACHE_MARK: HandlingByFormat = HINT.with(Format::Anthropic, Adapted);
+const CACHE: &str = "as `cache_control` of what is before it; other providers cache by themselves";
 const CACHE_SAMPLE: &str = r#"{"type": "default"}"#;
 const IN_S3: &str = "an object that only AWS can read";
 const IN_S3_SAMPLE: &str = r#"{"uri": "s3://bucket/a"}"#;
@@ -34,7 +36,7 @@ pub const FIELDS: &[FieldRow] = &[
     // The system prompt.
     row("system", CARRIED, "", r#"[{"text": "Be brief."}]"#),
     row("system[].text", CARRIED, "", r#""Be brief.""#),
-    row("system[].cachePoint", HINT, CACHE, CACHE_SAMPLE),
+    row("system[].cachePoint", CACHE_MARK, CACHE, CACHE_SAMPLE),
     row("system[].guardContent", ADAPTED, "as text", r#"{"text": {"text": "Be brief."}}"#),
     row("system[].guardContent.text", ADAPTED, "as text", r#"{"text": "Be brief."}"#),
     row("system[].guardContent.text.text", ADAPTED, "as text", r#""Be brief.""#),
@@ -45,7 +47,7 @@ pub const FIELDS: &[FieldRow] = &[
     row("messages[].role", CARRIED, "", r#""user""#),
     row("messages[].content", CARRIED, "", r#"[{"text": "Hi"}]"#),
     row("messages[].content[].text", CARRIED, "", r#""Hi""#),
-    row("messages[].content[].cachePoint", HINT, CACHE, CACHE_SAMPLE),
+    row("messages[].content[].cachePoint", CACHE_MARK, CACHE, CACHE_SAMPLE),
     row("messages[].content[].image", CARRIED, "", r#"{"format": "png", "source": {"bytes": "AAAA"}}"#),
     row("messages[].content[].image.format", CARRIED, "", r#""jpeg""#),
     row("messages[].content[].image.source", CARRIED, "", r#"{"bytes": "AAAA"}"#),
@@ -115,7 +117,7 @@ pub const FIELDS: &[FieldRow] = &[
     row("toolConfig.tools[].toolSpec.inputSchema.json", CARRIED, "", r#"{"type": "object"}"#),
     row("toolConfig.tools[].toolSpec.strict", CARRIED, "", "true"),
     row("toolConfig.tools[].systemTool", REFUSED, AWS_TOOL, r#"{"name": "nova_grounding"}"#),
-    row("toolConfig.tools[].cachePoint", HINT, CACHE, CACHE_SAMPLE),
+    row("toolConfig.tools[].cachePoint", CACHE_MARK, CACHE, CACHE_SAMPLE),
     row("toolConfig.toolChoice", CARRIED, "", r#"{"any": {}}"#),
     row("toolConfig.toolChoice.auto", CARRIED, "", "{}"),
     row("toolConfig.toolChoice.any", CARRIED, "", "{}"),

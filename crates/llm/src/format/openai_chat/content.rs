@@ -20,7 +20,11 @@ pub(super) fn decode(
         Value::Array(parts) => {
             for (at, part) in parts.iter().enumerate() {
                 let path = format!("{path}.content[{at}]");
-                out.extend(decode_part(shape::element(part, &path)?, &path, noted)?);
+                let part = shape::element(part, &path)?;
+                out.extend(decode_part(part, &path, noted)?);
+                if let Some(mark) = part.get("cache_control") {
+                    noted.marks.mark(out.len(), mark);
+                }
             }
         }
         _ => return Err(shape::invalid(path, "content", "must be a string or an array of parts")),

@@ -11,6 +11,9 @@ use crate::chat::fields::{FieldRow, HandlingByFormat};
 const CARRIED: HandlingByFormat = HandlingByFormat::all(Carried);
 const ADAPTED: HandlingByFormat = HandlingByFormat::all(Adapted);
 const HINT: HandlingByFormat = HandlingByFormat::all(Hint);
+/// Marks of the prompt's cache, which Anthropic and AWS have.
+const CACHE_MARK: HandlingByFormat = HINT.with(Format::Anthropic, Adapted).with(Format::Bedrock, Adapted);
+const TOOL_CACHE_MARK: HandlingByFormat = HINT.with(Format::Anthropic, Adapted);
 const REFUSED: HandlingByFormat = HandlingByFormat::all(Refused);
 
 const fn row(
@@ -116,7 +119,7 @@ pub const FIELDS: &[FieldRow] = &[
     row("messages[].annotations", HINT, "[]", "citations in an earlier answer"),
     row("messages[].extra_content", HINT, r#"{"google":{}}"#, "Google's extension, outside of tool calls"),
     row("messages[].provider_specific_fields", HINT, "{}", "LiteLLM's notes on an earlier answer"),
-    row("messages[].cache_control", HINT, r#"{"type":"ephemeral"}"#, "a mark for Anthropic's cache, from clients of OpenRouter and LiteLLM"),
+    row("messages[].cache_control", CACHE_MARK, r#"{"type":"ephemeral"}"#, "a mark of the prompt's cache, from clients of OpenRouter and LiteLLM; at Bedrock only for Nova"),
     row("messages[].prefix", REFUSED, "true", "the answer continues this message, at Mistral and DeepSeek; false is carried"),
     // Parts of a message's content.
     row("messages[].content[].type", CARRIED, r#""text""#, ""),
@@ -132,9 +135,9 @@ pub const FIELDS: &[FieldRow] = &[
     row("messages[].content[].refusal", ADAPTED, r#""No.""#, "as text"),
     row("messages[].content[].thinking", HINT, r#"[{"type":"text","text":"Hm."}]"#, "Mistral's form of thoughts"),
     row("messages[].content[].prompt_cache_breakpoint", HINT, r#"{"mode":"explicit"}"#, "where a cached prompt of OpenAI may end"),
-    row("messages[].content[].cache_control", HINT, r#"{"type":"ephemeral"}"#, "a mark for Anthropic's cache, from clients of OpenRouter and LiteLLM"),
-    row("tools[].cache_control", HINT, r#"{"type":"ephemeral"}"#, "a mark for Anthropic's cache, from clients of OpenRouter and LiteLLM"),
-    row("tools[].function.cache_control", HINT, r#"{"type":"ephemeral"}"#, "a mark for Anthropic's cache, from clients of LiteLLM"),
+    row("messages[].content[].cache_control", CACHE_MARK, r#"{"type":"ephemeral"}"#, "a mark of the prompt's cache, from clients of OpenRouter and LiteLLM; at Bedrock only for Nova"),
+    row("tools[].cache_control", TOOL_CACHE_MARK, r#"{"type":"ephemeral"}"#, "a mark of the prompt's cache, from clients of OpenRouter and LiteLLM"),
+    row("tools[].function.cache_control", TOOL_CACHE_MARK, r#"{"type":"ephemeral"}"#, "a mark of the prompt's cache, from clients of LiteLLM"),
     // Other vendors' switches for thinking.
     row("reasoning", ADAPTED, r#"{"effort":"low"}"#, "OpenRouter's form of `reasoning_effort`"),
     row("reasoning.effort", ADAPTED, r#""low""#, "as `reasoning_effort`"),

@@ -11,6 +11,7 @@ use super::model::takes_signatures;
 use super::shape::{self, NotedFields};
 use super::{thoughts, tool_id, tools};
 use crate::RequestError;
+use crate::chat::cache::PrefixEnd;
 use crate::chat::signature::unpack;
 use crate::chat::{ChatRequest, JsonObject, Message, Part, Role, Thought, ToolCall, ToolResult, object};
 use crate::provider::Target;
@@ -27,15 +28,26 @@ pub(super) fn decode(value: &Value, request: &mut ChatRequest, noted: &mut Noted
         let path = format!("messages[{at}]");
         let message = shape::element(message, &path)?;
         match shape::required_text(message, &path, "role")? {
-            "system" | "developer" => request.system.extend(system(message, &path, noted)?),
+            "system" | "developer" => {
+                let before = request.system.len();
+                request.system.extend(system(message, &path, noted)?);
+                noted.marks.put(&mut request.cache, |prompt| PrefixEnd::System(before + prompt));
+            }
             "user" => {
                 let mut parts = Vec::new();
                 content::decode(shape::required(message, &path, "content")?, &path, noted, &mut parts)?;
                 note_others(message, &path, &["content"], noted);
+                mark_last(message, parts.len(), noted);
+                let added = parts.len();
                 user_turn(&mut request.messages, parts, false);
+                let turn = request.messages.last().map_or(0, |turn| turn.parts.len());
+                let (message, before) = (request.messages.len().saturating_sub(1), turn.saturating_sub(added));
+                noted.marks.put(&mut request.cache, |part| PrefixEnd::Part { message, part: before + part });
             }
             "assistant" => {
                 let parts = assistant(message, &path, noted)?;
+                // Its parts are not those that were read.
+                noted.marks.take();
                 for part in &parts {
                     if let Part::ToolCall(call) = part {
                         names.insert(call.id.clone(), call.name.clone());
@@ -48,7 +60,13 @@ pub(super) fn decode(value: &Value, request: &mut ChatRequest, noted: &mut Noted
             }
             "tool" => {
                 let result = tool_result(message, &path, &names, noted)?;
+                let marked = noted.marks.take().pop();
                 user_turn(&mut request.messages, vec![Part::ToolResult(result)], true);
+                // The result as a whole.
+                if let (Some((_, life)), Some(turn)) = (marked, request.messages.last()) {
+                    let (message, part) = (request.messages.len() - 1, turn.parts.len() - 1);
+                    request.cache.add(PrefixEnd::Part { message, part }, life);
+                }
             }
             // Deprecated together with `functions`, which has no ids to match calls and results.
             "function" => noted.note(&path, "role"),
@@ -81,10 +99,18 @@ fn note_others(message: &JsonObject, path: &str, known: &[&str], noted: &mut Not
     }
 }
 
+/// A mark of a message is one of its last part.
+fn mark_last(message: &JsonObject, parts: usize, noted: &mut NotedFields) {
+    if let Some(mark) = message.get("cache_control") {
+        noted.marks.mark(parts, mark);
+    }
+}
+
 fn system(message: &JsonObject, path: &str, noted: &mut NotedFields) -> Result<Vec<String>, RequestError> {
     let mut parts = Vec::new();
     content::decode(shape::required(message, path, "content")?, path, noted, &mut parts)?;
     note_others(message, path, &["content"], noted);
+    mark_last(message, parts.len(), noted);
     parts
         .into_iter()
         .map(|part| match part {

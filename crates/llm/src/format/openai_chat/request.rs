@@ -6,6 +6,7 @@ use super::conform::conform;
 use super::model::ModelFamily;
 use super::shape::{self, NotedFields};
 use super::{messages, thinking, tools};
+use crate::chat::cache::PrefixEnd;
 use crate::chat::{ChatRequest, JsonObject, OutputFormat, Thinking, ToolChoice};
 use crate::provider::{StreamUsage, Target};
 use crate::{EncodedRequest, RequestError};
@@ -44,7 +45,10 @@ pub fn decode(body: &JsonObject) -> Result<ChatRequest, RequestError> {
                 }
             }
             "stop" => request.stop = stop(value)?,
-            "tools" => request.tools = tools::decode(value, &mut noted)?,
+            "tools" => {
+                request.tools = tools::decode(value, &mut noted)?;
+                noted.marks.put(&mut request.cache, |_| PrefixEnd::Tools);
+            }
             "parallel_tool_calls" => {
                 let parallel = shape::boolean(value, "", at)?;
                 if !parallel {

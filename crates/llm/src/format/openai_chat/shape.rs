@@ -6,22 +6,27 @@ use serde_json::{Number, Value};
 
 use crate::RequestError;
 use crate::chat::JsonObject;
+use crate::chat::cache::ReadMarks;
 use crate::chat::fields::{self, MOST_FIELDS};
 
 /// The paths of a request whose handling the table of fields decides.
 #[derive(Debug, Default)]
-pub(crate) struct NotedFields(Vec<String>);
+pub(crate) struct NotedFields {
+    paths: Vec<String>,
+    /// The marks of the prompt's cache in what is being read.
+    pub marks: ReadMarks,
+}
 
 impl NotedFields {
     /// Records the field `key` at `path` (`messages[2]`), once, as `messages[].key`.
     pub(crate) fn note(&mut self, path: &str, key: &str) {
-        if self.0.len() <= MOST_FIELDS {
-            fields::add(&mut self.0, normalised(&join(path, fields::brief(key))));
+        if self.paths.len() <= MOST_FIELDS {
+            fields::add(&mut self.paths, normalised(&join(path, fields::brief(key))));
         }
     }
 
     pub(crate) fn into_paths(self) -> Vec<String> {
-        self.0
+        self.paths
     }
 }
 

@@ -27,6 +27,10 @@ pub(crate) fn decode(value: &Value, noted: &mut NotedFields) -> Result<Vec<Tool>
                 noted.note(&path, key);
             }
         }
+        let marks = ["/cache_control", "/function/cache_control"];
+        if let Some(mark) = marks.iter().find_map(|place| value.get(at)?.pointer(place)) {
+            noted.marks.mark(at + 1, mark);
+        }
         if kind == "function" {
             let function = shape::object(shape::required(tool, &path, "function")?, &path, "function")?;
             tools.push(decode_function(function, &join(&path, "function"), noted)?);

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::RequestError;
+use crate::chat::cache::PrefixEnd;
 use crate::chat::{ChatRequest, Effort, JsonObject, Message, OutputFormat, Role, Thinking, Tool, ToolChoice};
 use crate::format::anthropic::blocks::{self, ToolNames};
 use crate::format::anthropic::shape::{self, NotedPlaces, Path, boolean_if, given, text_if, text_of};
@@ -57,7 +58,11 @@ pub fn decode(body: &JsonObject) -> Result<ChatRequest, RequestError> {
             "tools" => {
                 for (index, tool) in shape::list(value, &at)?.iter().enumerate() {
                     let at = at.index(index);
-                    request.tools.extend(tool_of(shape::object(tool, &at)?, &at, &mut places)?);
+                    let tool = shape::object(tool, &at)?;
+                    request.tools.extend(tool_of(tool, &at, &mut places)?);
+                    if let Some(mark) = tool.get("cache_control") {
+                        places.marks.mark(request.tools.len(), mark);
+                    }
                 }
             }
             "tool_choice" => {
@@ -73,6 +78,7 @@ pub fn decode(body: &JsonObject) -> Result<ChatRequest, RequestError> {
             _ => places.note(&at),
         }
     }
+    places.marks.put(&mut request.cache, |_| PrefixEnd::Tools);
     request.thinking = match (asked, effort) {
         // An effort sets how much; `adaptive` alone lets the model decide.
         (None | Some(Thinking::Adaptive), Some(effort)) => Some(Thinking::Effort(effort)),
@@ -80,6 +86,7 @@ pub fn decode(body: &JsonObject) -> Result<ChatRequest, RequestError> {
     };
     if let Some(system) = given(body, "system") {
         request.system = blocks::system(system, &Path::Root.key("system"), &mut places)?;
+        places.marks.put(&mut request.cache, PrefixEnd::System);
     }
     let at = Path::Root.key("messages");
     let messages = given(body, "messages").ok_or_else(|| at.invalid("is missing"))?;
@@ -109,7 +116,9 @@ fn decode_messages(
             "system" => {
                 // Such a message may contain only a configuration.
                 if let Some(content) = content {
+                    let before = request.system.len();
                     request.system.extend(blocks::system(content, &content_at, places)?);
+                    places.marks.put(&mut request.cache, |prompt| PrefixEnd::System(before + prompt));
                 }
                 if text_if(message, "clear_at", &at)?.is_some_and(|when| when != "never") {
                     places.note(&at.key("clear_at"));
@@ -122,6 +131,8 @@ fn decode_messages(
         let content = content.ok_or_else(|| content_at.invalid("is missing"))?;
         let parts = blocks::content(content, &content_at, &mut names, places)?;
         places.note_rest(message, &["role", "content"], &at);
+        let message = request.messages.len();
+        places.marks.put(&mut request.cache, |part| PrefixEnd::Part { message, part });
         if !parts.is_empty() {
             request.messages.push(Message { role, parts });
         }

@@ -19,6 +19,7 @@ use std::collections::HashSet;
 
 use serde_json::{Number, Value, json};
 
+use crate::chat::cache::{CacheLife, PrefixEnd};
 use crate::chat::{ChatRequest, Effort, JsonObject, OutputFormat, Part, Role, Thinking, Tool, ToolChoice};
 use crate::format::anthropic::models::{self, ModelTraits, Sampling, ThinkingForm, TopEffort};
 use crate::format::anthropic::{schema, turns};
@@ -43,7 +44,10 @@ pub fn encode(request: &ChatRequest, target: &Target<'_>, most: Option<u64>) -> 
         leave_out(&mut left_out, "seed");
     }
 
-    let tools = tools_of(request, &takes, &mut left_out)?;
+    let mut tools = tools_of(request, &takes, &mut left_out)?;
+    if let (Some(life), Some(last)) = (request.cache.at(PrefixEnd::Tools), tools.declared.last_mut()) {
+        last["cache_control"] = turns::cache_control(life);
+    }
     let forced = matches!(&tools.choice, Some(choice) if choice["type"] == "any" || choice["type"] == "tool");
     if forced && !takes.forced_tools {
         return Err(unsupported("tool_choice that forces a tool"));
@@ -64,11 +68,12 @@ pub fn encode(request: &ChatRequest, target: &Target<'_>, most: Option<u64>) -> 
         leave_out(&mut left_out, "thinking");
     }
     let origin = target.origin();
-    let mut turns = turns::of(&request.messages, (thinking.on() || takes.always_thinks).then_some(&origin))?;
+    let thinks = (thinking.on() || takes.always_thinks).then_some(&origin);
+    let mut turns = turns::of(&request.messages, thinks, &request.cache)?;
     if matches!(thinking.config, Some(Config::Budget(_))) && turns::lacks_thinking(&turns.turns) {
         thinking.config = None;
         leave_out(&mut left_out, "thinking");
-        turns = turns::of(&request.messages, None)?;
+        turns = turns::of(&request.messages, None, &request.cache)?;
     }
     if !takes.prefill && turns.turns.last().is_some_and(|turn| turn.role == Role::Assistant) {
         return Err(unsupported("a conversation that ends with the assistant's turn"));
@@ -84,12 +89,13 @@ pub fn encode(request: &ChatRequest, target: &Target<'_>, most: Option<u64>) -> 
     };
     let cap = thinking.fit_into(request.max_output_tokens, most, &takes);
     body.insert("max_tokens".to_owned(), json!(cap));
-    let mut system: Vec<&str> =
-        request.system.iter().map(String::as_str).filter(|text| !text.trim().is_empty()).collect();
+    let prompts = request.system.iter().enumerate().filter(|(_, text)| !text.trim().is_empty());
+    let mut system: Vec<(&str, Option<CacheLife>)> =
+        prompts.map(|(at, text)| (text.as_str(), request.cache.at(PrefixEnd::System(at)))).collect();
     let format = match &request.output {
         OutputFormat::Text => None,
         OutputFormat::JsonObject => {
-            system.push(JSON_INSTRUCTION);
+            system.push((JSON_INSTRUCTION, None));
             leave_out(&mut left_out, "response_format");
             None
         }
@@ -99,9 +105,13 @@ pub fn encode(request: &ChatRequest, target: &Target<'_>, most: Option<u64>) -> 
     };
     match system.as_slice() {
         [] => {}
-        [one] => drop(body.insert("system".to_owned(), json!(one))),
+        [(one, None)] => drop(body.insert("system".to_owned(), json!(one))),
         several => {
-            let blocks: Vec<Value> = several.iter().map(|text| json!({"type": "text", "text": text})).collect();
+            let block = |(text, life): &(&str, Option<CacheLife>)| match life {
+                Some(life) => json!({"type": "text", "text": text, "cache_control": turns::cache_control(*life)}),
+                None => json!({"type": "text", "text": text}),
+            };
+            let blocks: Vec<Value> = several.iter().map(block).collect();
             body.insert("system".to_owned(), Value::Array(blocks));
         }
     }

@@ -11,7 +11,7 @@ use crate::chat::{ChatEvent, Finish, Media, StreamError};
 use crate::format::anthropic::citations;
 use crate::format::anthropic::response::{call_id, message_id, picture, stop_reason};
 use crate::format::anthropic::usage;
-use crate::format::block_queue::{BlockEvents, BlockQueue, Delta, Opening, QueuedPiece};
+use crate::format::block_queue::{BlockDelta, BlockEvents, BlockQueue, BlockStart, QueuedPiece};
 use crate::framing::sse;
 use crate::usage::Usage;
 
@@ -139,28 +139,28 @@ impl BlockEvents for MessageEvents {
         sse::write(Some("message_start"), &json!({"type": "message_start", "message": message}), out);
     }
 
-    fn start(&self, index: usize, block: Opening<'_>, out: &mut Vec<u8>) {
+    fn start(&self, index: usize, block: BlockStart<'_>, out: &mut Vec<u8>) {
         let block = match block {
-            Opening::Text | Opening::Picture(_) => json!({"type": "text", "text": ""}),
-            Opening::Thinking => json!({"type": "thinking", "thinking": "", "signature": ""}),
-            Opening::Redacted(data) => json!({"type": "redacted_thinking", "data": data}),
-            Opening::Call { id, name } => json!({"type": "tool_use", "id": id, "name": name, "input": {}}),
+            BlockStart::Text | BlockStart::Picture(_) => json!({"type": "text", "text": ""}),
+            BlockStart::Thinking => json!({"type": "thinking", "thinking": "", "signature": ""}),
+            BlockStart::Redacted(data) => json!({"type": "redacted_thinking", "data": data}),
+            BlockStart::Call { id, name } => json!({"type": "tool_use", "id": id, "name": name, "input": {}}),
         };
         let event = json!({"type": "content_block_start", "index": index, "content_block": block});
         sse::write(Some("content_block_start"), &event, out);
     }
 
-    fn delta(&self, index: usize, delta: Delta<'_>, out: &mut Vec<u8>) {
+    fn delta(&self, index: usize, delta: BlockDelta<'_>, out: &mut Vec<u8>) {
         let delta = match delta {
-            Delta::Text(text) => json!({"type": "text_delta", "text": text}),
-            Delta::Citation(citation) => {
+            BlockDelta::Text(text) => json!({"type": "text_delta", "text": text}),
+            BlockDelta::Citation(citation) => {
                 json!({"type": "citations_delta", "citation": citations::encode(citation, self.origin())})
             }
-            Delta::Thinking(text) => json!({"type": "thinking_delta", "thinking": text}),
-            Delta::Signature(signature) => json!({"type": "signature_delta", "signature": signature}),
-            Delta::Arguments(fragment) => json!({"type": "input_json_delta", "partial_json": fragment}),
+            BlockDelta::Thinking(text) => json!({"type": "thinking_delta", "thinking": text}),
+            BlockDelta::Signature(signature) => json!({"type": "signature_delta", "signature": signature}),
+            BlockDelta::Arguments(fragment) => json!({"type": "input_json_delta", "partial_json": fragment}),
             // The block began with its data; pictures are texts.
-            Delta::Redacted(_) | Delta::Picture(_) => return,
+            BlockDelta::Redacted(_) | BlockDelta::Picture(_) => return,
         };
         let event = json!({"type": "content_block_delta", "index": index, "delta": delta});
         sse::write(Some("content_block_delta"), &event, out);

@@ -27,6 +27,10 @@ pub(super) fn system(value: &Value, at: &Path<'_>, places: &mut NotedPlaces) -> 
                 Some(Part::Text(text)) => prompts.push(text),
                 _ => places.note(&at.key("image")),
             },
+            "cachePoint" => {
+                places.note(&at);
+                places.marks.mark(prompts.len(), value);
+            }
             _ => places.note(&at),
         }
     }
@@ -56,7 +60,11 @@ pub(super) fn content(
             "reasoningContent" => parts.push(thought(shape::object(value, &at)?, &at, places)?),
             "toolUse" => parts.push(tool_use(shape::object(value, &at)?, &at, names, places)?),
             "toolResult" => parts.push(tool_result(shape::object(value, &at)?, &at, names, places)?),
-            // Marks of the prompt cache, video, audio, and kinds that AWS may add.
+            "cachePoint" => {
+                places.note(&at);
+                places.marks.mark(parts.len(), value);
+            }
+            // Video, audio, and kinds that AWS may add.
             _ => places.note(&at),
         }
     }

@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::blocks::{self, CalledTools};
 use super::extra_fields;
 use crate::RequestError;
+use crate::chat::cache::PrefixEnd;
 use crate::chat::{ChatRequest, JsonObject, Message, OutputFormat, Role, Tool, ToolChoice};
 use crate::format::anthropic::shape::{self, NotedPlaces, Path, Shaped, boolean_if, given, text_if, text_of};
 
@@ -20,7 +21,10 @@ pub fn decode(body: &JsonObject) -> Result<ChatRequest, RequestError> {
         let at = Path::Root.key(key);
         match key.as_str() {
             "messages" => {}
-            "system" => request.system = blocks::system(value, &at, &mut places)?,
+            "system" => {
+                request.system = blocks::system(value, &at, &mut places)?;
+                places.marks.put(&mut request.cache, PrefixEnd::System);
+            }
             "inferenceConfig" => inference(shape::object(value, &at)?, &at, &mut request, &mut places)?,
             "toolConfig" => tools(shape::object(value, &at)?, &at, &mut request, &mut places)?,
             "outputConfig" => output(shape::object(value, &at)?, &at, &mut request, &mut places)?,
@@ -48,6 +52,8 @@ pub fn decode(body: &JsonObject) -> Result<ChatRequest, RequestError> {
         let at = at.key("content");
         let content = given(message, "content").ok_or_else(|| at.invalid("is missing"))?;
         let parts = blocks::content(content, &at, &mut names, &mut places)?;
+        let message = request.messages.len();
+        places.marks.put(&mut request.cache, |part| PrefixEnd::Part { message, part });
         if !parts.is_empty() {
             request.messages.push(Message { role, parts });
         }
@@ -83,6 +89,10 @@ fn tools(config: &JsonObject, at: &Path<'_>, request: &mut ChatRequest, places: 
         let at = list_at.index(index);
         let tool = shape::object(tool, &at)?;
         places.note_rest(tool, &["toolSpec"], &at);
+        if let Some(mark) = given(tool, "cachePoint") {
+            places.marks.mark(request.tools.len(), mark);
+            places.marks.put(&mut request.cache, |_| PrefixEnd::Tools);
+        }
         if let Some(spec) = given(tool, "toolSpec") {
             let at = at.key("toolSpec");
             request.tools.push(tool_spec(shape::object(spec, &at)?, &at, places)?);

@@ -11,6 +11,7 @@
 //! | no tool may be called | no tools, unless the turns contain calls, where AWS requires tools: then it is refused |
 //! | calls in the turns, no tools declared | the called tools declared |
 //! | one call at a time | refused |
+//! | marks of the prompt's cache | `cachePoint` for models that have it; else omitted and named |
 //! | thinking, `top_k` | in the model's own words ([`extra_fields`]), or omitted and named |
 
 use std::collections::HashSet;
@@ -19,6 +20,7 @@ use serde_json::{Number, Value, json};
 
 use super::extra_fields;
 use super::turns::{self, check_name, unsupported};
+use crate::chat::cache::PrefixEnd;
 use crate::chat::{ChatRequest, JsonObject, OutputFormat, Part, Tool, ToolChoice, object};
 use crate::format::anthropic::schema;
 use crate::provider::Target;
@@ -38,18 +40,26 @@ pub fn encode(request: &ChatRequest, target: &Target<'_>, most: Option<u64>) -> 
     if request.seed.is_some() {
         left_out.push("seed".to_owned());
     }
-    let turns = turns::of(&request.messages, &target.origin())?;
+    let cache = Some(&request.cache).filter(|_| caches(target.model));
+    if cache.is_none() && !request.cache.is_empty() {
+        left_out.push("cache_control".to_owned());
+    }
+    let turns = turns::of(&request.messages, &target.origin(), cache)?;
     left_out.extend(turns.left_out.iter().map(|field| (*field).to_owned()));
     let mut body = JsonObject::new();
     body.insert("messages".to_owned(), turns.into_value());
-    let mut system: Vec<&str> =
-        request.system.iter().map(String::as_str).filter(|text| !text.trim().is_empty()).collect();
+    let mut blocks = Vec::new();
+    for (at, text) in request.system.iter().enumerate().filter(|(_, text)| !text.trim().is_empty()) {
+        blocks.push(json!({"text": text}));
+        if cache.is_some_and(|cache| cache.at(PrefixEnd::System(at)).is_some()) {
+            blocks.push(turns::cache_point());
+        }
+    }
     if request.output == OutputFormat::JsonObject {
-        system.push(JSON_INSTRUCTION);
+        blocks.push(json!({"text": JSON_INSTRUCTION}));
         left_out.push("response_format".to_owned());
     }
-    if !system.is_empty() {
-        let blocks: Vec<Value> = system.iter().map(|text| json!({"text": text})).collect();
+    if !blocks.is_empty() {
         body.insert("system".to_owned(), Value::Array(blocks));
     }
     let max_output_tokens = request.output_within(most);
@@ -71,6 +81,12 @@ pub fn encode(request: &ChatRequest, target: &Target<'_>, most: Option<u64>) -> 
     let mut seen = HashSet::new();
     left_out.retain(|field| seen.insert(field.clone()));
     Ok(EncodedRequest { body, left_out, max_output_tokens })
+}
+
+/// Whether a model accepts marks of the prompt's cache in turns and in the system prompt. Others refuse the request.
+/// Claude is asked through another API, where it can be.
+fn caches(model: &str) -> bool {
+    model.contains("amazon.nova")
 }
 
 fn refuse_penalties(request: &ChatRequest) -> Result<(), RequestError> {

@@ -10,6 +10,7 @@ use std::collections::HashSet;
 
 use serde_json::{Value, json};
 
+use crate::chat::cache::{CacheMarks, PrefixEnd};
 use crate::chat::origin::Origin;
 use crate::chat::{Message, Part, Role, Thought, ToolCall, ToolResult, object};
 use crate::format::anthropic::response::input;
@@ -34,12 +35,19 @@ pub(super) struct ConverseTurns {
 ///
 /// # Errors
 /// [`RequestError::Unsupported`] for media that AWS can't read.
-pub(super) fn of(messages: &[Message], origin: &Origin) -> Result<ConverseTurns, RequestError> {
+pub(super) fn of(
+    messages: &[Message],
+    origin: &Origin,
+    cache: Option<&CacheMarks>,
+) -> Result<ConverseTurns, RequestError> {
     let mut encoded = ConverseTurns::default();
-    for message in messages {
-        for part in &message.parts {
-            if let Some(block) = encoded.block(part, message.role, origin)? {
-                encoded.add(message.role, block);
+    for (message, Message { role, parts }) in messages.iter().enumerate() {
+        for (at, part) in parts.iter().enumerate() {
+            if let Some(block) = encoded.block(part, *role, origin)? {
+                encoded.add(*role, block);
+                if cache.is_some_and(|cache| cache.at(PrefixEnd::Part { message, part: at }).is_some()) {
+                    encoded.add(*role, cache_point());
+                }
             }
         }
     }
@@ -55,6 +63,11 @@ pub(super) fn of(messages: &[Message], origin: &Origin) -> Result<ConverseTurns,
         }
     }
     Ok(encoded)
+}
+
+/// A mark of the prompt's cache.
+pub(super) fn cache_point() -> Value {
+    json!({"cachePoint": {"type": "default"}})
 }
 
 /// A signed thought as a block.

@@ -12,7 +12,7 @@ use crate::format::anthropic::response::picture;
 use crate::format::bedrock::errors::{status, stream_exception};
 use crate::format::bedrock::response::{call_id, picture_block, stop_reason};
 use crate::format::bedrock::{citations, usage};
-use crate::format::block_queue::{BlockEvents, BlockQueue, Delta, Opening, QueuedPiece};
+use crate::format::block_queue::{BlockDelta, BlockEvents, BlockQueue, BlockStart, QueuedPiece};
 use crate::framing::aws_event_stream::{write_event, write_exception};
 use crate::usage::Usage;
 
@@ -108,24 +108,24 @@ impl BlockEvents for ConverseEvents {
         }
     }
 
-    fn start(&self, index: usize, block: Opening<'_>, out: &mut Vec<u8>) {
+    fn start(&self, index: usize, block: BlockStart<'_>, out: &mut Vec<u8>) {
         let start = match block {
-            Opening::Text | Opening::Thinking | Opening::Redacted(_) => return,
-            Opening::Picture(format) => json!({"image": {"format": format}}),
-            Opening::Call { id, name } => json!({"toolUse": {"toolUseId": id, "name": name}}),
+            BlockStart::Text | BlockStart::Thinking | BlockStart::Redacted(_) => return,
+            BlockStart::Picture(format) => json!({"image": {"format": format}}),
+            BlockStart::Call { id, name } => json!({"toolUse": {"toolUseId": id, "name": name}}),
         };
         write_event("contentBlockStart", &json!({"contentBlockIndex": index, "start": start}), out);
     }
 
-    fn delta(&self, index: usize, delta: Delta<'_>, out: &mut Vec<u8>) {
+    fn delta(&self, index: usize, delta: BlockDelta<'_>, out: &mut Vec<u8>) {
         let delta: Value = match delta {
-            Delta::Text(text) => json!({"text": text}),
-            Delta::Citation(citation) => json!({"citation": citations::encode(citation)}),
-            Delta::Thinking(text) => json!({"reasoningContent": {"text": text}}),
-            Delta::Signature(signature) => json!({"reasoningContent": {"signature": signature}}),
-            Delta::Redacted(data) => json!({"reasoningContent": {"redactedContent": data}}),
-            Delta::Picture(data) => json!({"image": {"source": {"bytes": data}}}),
-            Delta::Arguments(fragment) => json!({"toolUse": {"input": fragment}}),
+            BlockDelta::Text(text) => json!({"text": text}),
+            BlockDelta::Citation(citation) => json!({"citation": citations::encode(citation)}),
+            BlockDelta::Thinking(text) => json!({"reasoningContent": {"text": text}}),
+            BlockDelta::Signature(signature) => json!({"reasoningContent": {"signature": signature}}),
+            BlockDelta::Redacted(data) => json!({"reasoningContent": {"redactedContent": data}}),
+            BlockDelta::Picture(data) => json!({"image": {"source": {"bytes": data}}}),
+            BlockDelta::Arguments(fragment) => json!({"toolUse": {"input": fragment}}),
         };
         write_event("contentBlockDelta", &json!({"contentBlockIndex": index, "delta": delta}), out);
     }
