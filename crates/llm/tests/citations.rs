@@ -8,7 +8,8 @@ use outrigger_llm::framing::{EventReader, Framing};
 use outrigger_llm::passthrough::strip_marks::strip_marks;
 use outrigger_llm::provider::Target;
 use outrigger_llm::{
-    Answer, CallerFormat, Dialect, Format, StreamDecoder, StreamEncoder, decode_response, encode_response,
+    Answer, CallerFormat, Dialect, Format, StreamDecoder, StreamEncoder, decode_request, decode_response,
+    encode_request, encode_response,
 };
 use serde_json::{Value, json};
 
@@ -255,6 +256,35 @@ fn streams_have_citations_too() {
         let out = String::from_utf8_lossy(&out);
         assert!(out.contains(word) && out.contains("https://ruby.example/"), "{caller:?}: {out}");
     }
+}
+
+#[test]
+fn callers_of_bedrock_can_ask_anthropic_to_cite_documents() {
+    let document = |citations: Value| {
+        let text = json!({"format": "txt", "name": "facts", "context": "From 2026.", "source": {"text": "Since 1993."}, "citations": citations});
+        let pdf = json!({"format": "pdf", "name": "book", "source": {"bytes": "AAAA"}});
+        json!({"messages": [{"role": "user", "content": [{"document": text}, {"document": pdf}, {"text": "Since when?"}]}]})
+    };
+    let sent = |body: Value, upstream: Format, model: &str| {
+        let request = decode_request(Format::Bedrock, body.as_object().unwrap(), "m", false).unwrap();
+        encode_request(Format::Bedrock, &request, &Target::vendor(upstream.dialect(), model), None)
+    };
+    let asked = sent(document(json!({"enabled": true})), Format::Anthropic, "claude-sonnet-4-5").unwrap();
+    assert_eq!(
+        asked.body["messages"][0]["content"],
+        json!([
+            {"type": "text", "text": "From 2026."},
+            {"type": "document", "title": "facts", "citations": {"enabled": true},
+             "source": {"type": "text", "media_type": "text/plain", "data": "Since 1993."}},
+            {"type": "document", "title": "book", "citations": {"enabled": true},
+             "source": {"type": "base64", "media_type": "application/pdf", "data": "AAAA"}},
+            {"type": "text", "text": "Since when?"},
+        ])
+    );
+    let not_asked = sent(document(json!({"enabled": false})), Format::Anthropic, "claude-sonnet-4-5").unwrap();
+    assert!(!Value::Object(not_asked.body).to_string().contains("citations"));
+    let refused = sent(document(json!({"enabled": true})), Format::Gemini, "gemini-2.5-flash").unwrap_err();
+    assert!(refused.to_string().starts_with("messages[].content[].document.citations.enabled "), "{refused}");
 }
 
 #[test]

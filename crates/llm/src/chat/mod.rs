@@ -43,6 +43,8 @@ pub struct ChatRequest {
     pub presence_penalty: Option<Number>,
     pub frequency_penalty: Option<Number>,
     pub thinking: Option<Thinking>,
+    /// Whether the answer shall cite the documents of the turns.
+    pub cite: bool,
     /// Where the caller wants the prompt cached.
     pub cache: CacheMarks,
     pub stream: bool,

@@ -62,7 +62,7 @@ pub const FIELDS: &[FieldRow] = &[
     row("messages[].content[].document.format:xls", REFUSED, "as `docx`", r#"{"format": "xls", "name": "a", "source": {"bytes": "AAAA"}}"#),
     row("messages[].content[].document.name", ADAPTED, "the file name of a PDF; for other documents a line above the text", r#""report""#),
     row("messages[].content[].document.context", ADAPTED, "a line above the document", r#""From last year""#),
-    row("messages[].content[].document.citations.enabled", REFUSED, "asks the model to cite its documents", "true"),
+    row("messages[].content[].document.citations.enabled", REFUSED.with(Format::Anthropic, Adapted), "asks the model to cite its documents; at Anthropic all of the turns, or none", "true"),
     row("messages[].content[].document.source", CARRIED, "", r#"{"bytes": "AAAA"}"#),
     row("messages[].content[].document.source.bytes", CARRIED, "", r#""AAAA""#),
     row("messages[].content[].document.source.text", ADAPTED, "as text", r#""A page.""#),

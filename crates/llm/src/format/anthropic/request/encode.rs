@@ -115,6 +115,13 @@ pub fn encode(request: &ChatRequest, target: &Target<'_>, most: Option<u64>) -> 
             body.insert("system".to_owned(), Value::Array(blocks));
         }
     }
+    if request.cite {
+        // Anthropic cites all documents, or none.
+        let blocks = turns.turns.iter_mut().flat_map(|turn| &mut turn.blocks);
+        for document in blocks.filter(|block| block["type"] == "document") {
+            document["citations"] = json!({"enabled": true});
+        }
+    }
     let messages: Vec<Value> = turns.turns.into_iter().map(turns::MessageTurn::into_value).collect();
     body.insert("messages".to_owned(), Value::Array(messages));
     if !tools.declared.is_empty() {

@@ -9,6 +9,9 @@ use crate::chat::cache::PrefixEnd;
 use crate::chat::{ChatRequest, JsonObject, Message, OutputFormat, Role, Tool, ToolChoice};
 use crate::format::anthropic::shape::{self, NotedPlaces, Path, Shaped, boolean_if, given, text_if, text_of};
 
+/// The field of a document that asks for citations.
+const CITE: &str = "messages[].content[].document.citations.enabled";
+
 /// Decodes a request. The path names the model and says whether the answer is streamed, so `model` and `stream` stay
 /// empty.
 ///
@@ -59,6 +62,7 @@ pub fn decode(body: &JsonObject) -> Result<ChatRequest, RequestError> {
         }
     }
     request.fields = places.into_paths();
+    request.cite = request.fields.iter().any(|field| field == CITE);
     Ok(request)
 }
 

@@ -34,17 +34,26 @@ pub(super) fn document(value: &Value, at: &Path<'_>, places: &mut NotedPlaces, p
         .ok_or_else(|| at.key("format").invalid("must be pdf, csv, doc, docx, xls, xlsx, html, txt or md"))?;
     let name = text_if(document, "name", at)?.filter(|name| !name.is_empty());
     let context = text_if(document, "context", at)?.filter(|context| !context.is_empty());
-    citations(document, at, places)?;
+    let cite = citations(document, at, places)?;
     places.note_rest(document, &["format", "name", "source", "context", "citations"], at);
     let format_at = at.key("format");
     let at = at.key("source");
     let source = shape::object(given(document, "source").ok_or_else(|| at.invalid("is missing"))?, &at)?;
     places.note_rest(source, &["bytes", "text", "content"], &at);
     let heading = |first: Option<&str>| [first, context].into_iter().flatten().collect::<Vec<_>>().join("\n");
+    // What is to be cited has to stay a document.
+    let cited = |data: String, media_type: &str| {
+        let (media_type, filename) = (Some(media_type.to_owned()), name.map(str::to_owned));
+        Part::Media(Media { media_type, source: MediaSource::Base64(data), filename, detail: None })
+    };
     let with_heading = |text: &str| match heading(name) {
+        _ if cite => cited(STANDARD.encode(text), "text/plain"),
         heading if heading.is_empty() => Part::Text(text.to_owned()),
         heading => Part::Text(format!("{heading}\n\n{text}")),
     };
+    if let Some(context) = context.filter(|_| cite) {
+        parts.push(Part::Text(context.to_owned()));
+    }
     if let Some(text) = text_if(source, "text", &at)? {
         parts.push(with_heading(text));
     }
@@ -63,15 +72,10 @@ pub(super) fn document(value: &Value, at: &Path<'_>, places: &mut NotedPlaces, p
     match format {
         "pdf" => {
             let heading = heading(None);
-            if !heading.is_empty() {
+            if !heading.is_empty() && !cite {
                 parts.push(Part::Text(heading));
             }
-            parts.push(Part::Media(Media {
-                media_type: Some(media_type.to_owned()),
-                source: MediaSource::Base64(data.to_owned()),
-                filename: name.map(str::to_owned),
-                detail: None,
-            }));
+            parts.push(cited(data.to_owned(), media_type));
         }
         "csv" | "html" | "txt" | "md" => {
             let text = STANDARD.decode(data).ok().and_then(|bytes| String::from_utf8(bytes).ok());
@@ -117,14 +121,13 @@ pub(super) fn guarded(value: &Value, at: &Path<'_>, places: &mut NotedPlaces) ->
     }
 }
 
-/// Records that citations are requested, which changes the answer.
-fn citations(block: &JsonObject, at: &Path<'_>, places: &mut NotedPlaces) -> Shaped<()> {
-    if let Some(config) = given(block, "citations") {
-        let at = at.key("citations");
-        let config = shape::object(config, &at)?;
-        if boolean_if(config, "enabled", &at)? == Some(true) {
-            places.note(&at.key("enabled"));
-        }
+/// Records that citations are requested, which changes the answer. Returns whether they are.
+fn citations(block: &JsonObject, at: &Path<'_>, places: &mut NotedPlaces) -> Shaped<bool> {
+    let Some(config) = given(block, "citations") else { return Ok(false) };
+    let at = at.key("citations");
+    let requested = boolean_if(shape::object(config, &at)?, "enabled", &at)? == Some(true);
+    if requested {
+        places.note(&at.key("enabled"));
     }
-    Ok(())
+    Ok(requested)
 }
