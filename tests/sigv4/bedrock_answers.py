@@ -6,7 +6,7 @@ import struct
 import zlib
 
 USAGE = {"inputTokens": 3, "outputTokens": 5, "totalTokens": 8}
-# The tools that it knows, and what it calls them with.
+# What it calls tools of these names with. Others get an example of their schema.
 CALLS = {"get_weather": {"city": "Paris"}, "get_time": {"zone": "Europe/Paris"}}
 
 
@@ -35,14 +35,18 @@ def blocks(question, text):
     text."""
     told = any("toolResult" in block for block in question["messages"][-1]["content"])
     if not told and (tools := question.get("toolConfig", {}).get("tools")):
-        names = [tool["toolSpec"]["name"] for tool in tools]
+        specs = [tool["toolSpec"] for tool in tools]
         return [
-            {"toolUse": {"toolUseId": f"tooluse_{number}", "name": name, "input": CALLS[name]}}
-            for number, name in enumerate(names)
+            {"toolUse": {"toolUseId": f"tooluse_{number}", "name": spec["name"], "input": arguments(spec)}}
+            for number, spec in enumerate(specs)
         ]
     if wanted := question.get("outputConfig"):
         return [{"text": json.dumps(example(json.loads(wanted["textFormat"]["structure"]["jsonSchema"]["schema"])))}]
     return [{"text": text}]
+
+
+def arguments(spec):
+    return CALLS.get(spec["name"]) or example(spec["inputSchema"]["json"])
 
 
 def example(schema):

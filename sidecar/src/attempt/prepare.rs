@@ -120,11 +120,13 @@ pub fn prepare(
                 (serialize_leased(&Value::Object(encoded.body), context.body.len(), translation), conversion)
             }
             _ => {
-                let encode =
-                    |request: &chat::ChatRequest| encode_request(context.operation.format(), request, &target, cap);
-                let encoded = translation.chat(context, encode)?;
+                let encode = |request: &chat::ChatRequest| {
+                    let encoded = encode_request(context.operation.format(), request, &target, cap)?;
+                    Ok((encoded, Conversion::Across { one_call: request.parallel_tool_calls == Some(false) }))
+                };
+                let (encoded, conversion) = translation.chat(context, encode)?;
                 left_out = encoded.left_out;
-                (serialize_leased(&Value::Object(encoded.body), context.body.len(), translation), Conversion::Across)
+                (serialize_leased(&Value::Object(encoded.body), context.body.len(), translation), conversion)
             }
         }
     };

@@ -27,8 +27,8 @@ use crate::telemetry::attempt_error::AttemptError;
 pub enum Conversion {
     /// Not at all.
     Same,
-    /// A conversation, to another dialect.
-    Across,
+    /// A conversation, to another dialect. The caller may want one tool call at most.
+    Across { one_call: bool },
     /// Embeddings, to another dialect, in this form.
     Embeddings(AnswerForm),
     /// Relevances of documents, to another dialect. The caller may want its documents back.

@@ -87,11 +87,14 @@ impl Relay {
     ) -> Self {
         let translator = match source.conversion {
             Conversion::Same => StreamTranslator::same(context.dialect.format(), source.requests_usage),
-            Conversion::Across | Conversion::Embeddings(_) | Conversion::Rerank { .. } => StreamTranslator::across(
-                source.upstream.format,
-                context.operation.format(),
-                answer_events::answer_properties(context, &source.model, source.origin.clone()),
-            ),
+            Conversion::Across { .. } | Conversion::Embeddings(_) | Conversion::Rerank { .. } => {
+                StreamTranslator::across(
+                    source.upstream.format,
+                    context.operation.format(),
+                    answer_events::answer_properties(context, &source.model, source.origin.clone()),
+                    source.conversion == Conversion::Across { one_call: true },
+                )
+            }
         };
         Relay {
             body,

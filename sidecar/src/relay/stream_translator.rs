@@ -38,6 +38,7 @@ const MAX_CALLS: usize = 1_024;
 pub struct CrossFormat {
     decoder: StreamDecoder,
     encoder: StreamEncoder,
+    one_call: bool,
     usage: Usage,
     finish: Option<Finish>,
     content: bool,
@@ -54,10 +55,12 @@ impl StreamTranslator {
         StreamTranslator::Same { watch: Box::new(StreamWatch::new(format)), hides_usage }
     }
 
-    pub fn across(upstream: Format, caller: CallerFormat, answer: Answer) -> Self {
+    /// `one_call`: the caller wants one tool call at most.
+    pub fn across(upstream: Format, caller: CallerFormat, answer: Answer, one_call: bool) -> Self {
         StreamTranslator::CrossFormat(Box::new(CrossFormat {
             decoder: StreamDecoder::new(upstream),
             encoder: StreamEncoder::new(caller, answer),
+            one_call,
             usage: Usage::default(),
             finish: None,
             content: false,
@@ -211,6 +214,9 @@ impl CrossFormat {
             }
             outcome.content |= event.is_content();
             self.content_bytes += event.content_len() as u64;
+            if self.one_call && event.is_of_later_call() {
+                continue;
+            }
             if self.buffered > 0 || self.encoder.keeps_answer() || matches!(event, ChatEvent::ToolCall { .. }) {
                 self.buffered += 2 * event.content_len() + EVENT_OVERHEAD;
             }

@@ -63,7 +63,7 @@ pub fn whole_answer(
     let provider = std::sync::Arc::clone(&source.provider);
     // What the upstream answered: a request that was translated is a conversation there.
     let kind = match source.conversion {
-        Conversion::Across => OperationKind::Chat,
+        Conversion::Across { .. } => OperationKind::Chat,
         Conversion::Same | Conversion::Embeddings(_) | Conversion::Rerank { .. } => context.operation.kind,
     };
     // Strings with escapes are copied to read them.
@@ -84,12 +84,15 @@ pub fn whole_answer(
     }
     let parse = || serde_json::from_slice::<Value>(&text).map_err(|error| malformed(error.to_string()));
     let foreign = |error: &Malformed| malformed(error.to_string());
-    let is_events = source.conversion == Conversion::Across && context.stream;
+    let is_events = matches!(source.conversion, Conversion::Across { .. }) && context.stream;
     let content_type = if is_events { context.stream_type() } else { "application/json" };
     let (body, usage) = match source.conversion {
         Conversion::Same => (text.clone(), summary.usage),
-        Conversion::Across => {
-            let response = decode_response(source.upstream.format, &parse()?).map_err(|error| foreign(&error))?;
+        Conversion::Across { one_call } => {
+            let mut response = decode_response(source.upstream.format, &parse()?).map_err(|error| foreign(&error))?;
+            if one_call {
+                response.keep_first_call();
+            }
             let answer = answer_events::answer_properties(context, &source.model, source.origin.clone());
             let body = match is_events {
                 // The upstream answered whole although a stream was requested.

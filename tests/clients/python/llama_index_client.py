@@ -48,16 +48,12 @@ def with_tools(api, ask):
     equal(ask([USER, first.message, answer]).message.content, GREETING)
 
 
-# By default it asks for one call at most, which Gemini cannot promise.
-PARALLEL = dict(tools=[WEATHER], allow_parallel_tool_calls=True)
-
-
 def tools(api):
-    with_tools(api, lambda messages: model(api).chat_with_tools(chat_history=messages, **PARALLEL))
+    with_tools(api, lambda messages: model(api).chat_with_tools([WEATHER], chat_history=messages))
 
 
 def tools_stream(api):
-    with_tools(api, lambda messages: list(model(api).stream_chat_with_tools(chat_history=messages, **PARALLEL))[-1])
+    with_tools(api, lambda messages: list(model(api).stream_chat_with_tools([WEATHER], chat_history=messages))[-1])
 
 
 def structured_output(api):

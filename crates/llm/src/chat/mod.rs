@@ -8,6 +8,7 @@ pub mod cache;
 pub mod citation;
 pub mod fields;
 pub mod mark;
+pub mod one_call;
 pub mod origin;
 pub mod pending;
 pub mod signature;
@@ -30,7 +31,7 @@ pub struct ChatRequest {
     pub messages: Vec<Message>,
     pub tools: Vec<Tool>,
     pub tool_choice: Option<ToolChoice>,
-    /// False: at most one tool call in a turn.
+    /// False: at most one tool call in a turn ([`one_call`]).
     pub parallel_tool_calls: Option<bool>,
     pub output: OutputFormat,
     pub stop: Vec<String>,

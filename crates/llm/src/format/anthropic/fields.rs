@@ -193,7 +193,7 @@ pub const FIELDS: &[FieldRow] = &[
     row("tool_choice", CARRIED, "", r#"{"type": "any"}"#),
     row("tool_choice.type", CARRIED, "", r#""none""#),
     row("tool_choice.name", CARRIED, "", r#""f""#),
-    row("tool_choice.disable_parallel_tool_use", CARRIED, "", "true"),
+    row("tool_choice.disable_parallel_tool_use", ADAPTED.with(Format::OpenAiChat, Carried), "of a provider that can't be held to one call, the first one is passed on", "true"),
 ];
 
 #[cfg(test)]

@@ -90,7 +90,7 @@ pub const FIELDS: &[FieldRow] = &[
     row("tool_choice.allowed_tools.tools[].type", REFUSED, r#""custom""#, "`function` is carried"),
     row("tool_choice.allowed_tools.tools[].function", CARRIED, r#"{"name":"f"}"#, ""),
     row("tool_choice.custom", REFUSED, r#"{"name":"c"}"#, "tools of free text are OpenAI's own"),
-    row("parallel_tool_calls", REFUSED.with(Format::Anthropic, Carried), "false", "true is carried; Gemini can't be limited to one call"),
+    row("parallel_tool_calls", ADAPTED.with(Format::Anthropic, Carried), "false", "true is carried; of a provider that can't be held to one call, the first one is passed on"),
     // Messages.
     row("messages[].role", REFUSED, r#""function""#, "only `function`, which is deprecated; system and developer messages become the system prompt at any position"),
     row("messages[].content", CARRIED, r#""Hi""#, ""),

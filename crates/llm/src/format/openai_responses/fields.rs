@@ -121,7 +121,7 @@ pub const FIELDS: &[FieldRow] = &[
     row("tool_choice.type:mcp", REFUSED, r#"{"type":"mcp","server_label":"m"}"#, SERVER_TOOL),
     row("tool_choice.type:shell", REFUSED, r#"{"type":"shell"}"#, CLIENT_TOOL),
     row("tool_choice.type:apply_patch", REFUSED, r#"{"type":"apply_patch"}"#, CLIENT_TOOL),
-    row("parallel_tool_calls", REFUSED.with(Format::OpenAiChat, Carried).with(Format::Anthropic, Carried), "false", "true is carried; Gemini can't be limited to one call"),
+    row("parallel_tool_calls", ADAPTED.with(Format::OpenAiChat, Carried).with(Format::Anthropic, Carried), "false", "true is carried; of a provider that can't be held to one call, the first one is passed on"),
     // Items.
     row("input[].type", CARRIED, r#""message""#, ""),
     row("input[].id", CARRIED, r#""msg_1""#, "names an item for OpenAI; no model reads it"),

@@ -142,9 +142,6 @@ fn tool_config(request: &ChatRequest, left_out: &mut Vec<String>) -> Result<Opti
             false => Ok(None),
         };
     }
-    if request.parallel_tool_calls == Some(false) {
-        return Err(unsupported("parallel_tool_calls"));
-    }
     let is_among = |tool: &&Tool| match &request.tool_choice {
         Some(ToolChoice::AnyOf(names)) => names.contains(&tool.name),
         _ => true,

@@ -166,8 +166,6 @@ fn tools_and_their_choice_are_written() {
     assert_eq!(sent(&later).0["toolConfig"], old);
     let forbidden = ChatRequest { messages: history, ..asked(Some(ToolChoice::None)) };
     assert_eq!(unsupported(&forbidden), "tool_choice that forbids tools, after calls of tools,");
-    let one = ChatRequest { parallel_tool_calls: Some(false), ..asked(None) };
-    assert_eq!(unsupported(&one), "parallel_tool_calls");
     let named = ChatRequest { tools: vec![tool("a.b")], ..asking(vec![text("Hi")]) };
     assert_eq!(unsupported(&named), "the tool name `a.b`");
     let strict = ChatRequest { tools: vec![Tool { strict: Some(true), ..tool("f") }], ..asking(vec![text("Hi")]) };

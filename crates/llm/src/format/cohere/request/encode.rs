@@ -84,9 +84,6 @@ fn encode_tools(request: &ChatRequest, body: &mut JsonObject, left_out: &mut Vec
             Some(_) => Err(unsupported("a tool choice without tools")),
         };
     }
-    if request.parallel_tool_calls == Some(false) {
-        return Err(unsupported("parallel_tool_calls"));
-    }
     // Cohere can't name a tool to call. If only that tool is there, it is the one.
     let allowed = |name: &str| match &request.tool_choice {
         Some(ToolChoice::Tool(only)) => only == name,

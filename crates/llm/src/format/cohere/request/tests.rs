@@ -203,7 +203,6 @@ fn json_output_has_a_schema_and_no_tools() {
         (json!({"stop": ["1", "2", "3", "4", "5", "6"]}), "stop"),
         (json!({"presence_penalty": -0.5}), "presence_penalty"),
         (json!({"frequency_penalty": 1.5}), "frequency_penalty"),
-        (json!({"parallel_tool_calls": false, "tools": tools}), "parallel_tool_calls"),
         (
             json!({"tools": tools, "tool_choice": {"type": "function", "function": {"name": "g"}}}),
             "a choice of a tool that is not there",

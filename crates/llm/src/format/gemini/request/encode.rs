@@ -45,9 +45,6 @@ pub fn encode(request: &ChatRequest, target: &Target<'_>, most: Option<u64>) -> 
         body.insert("systemInstruction".to_owned(), json!({"parts": parts}));
     }
     if !request.tools.is_empty() {
-        if request.parallel_tool_calls == Some(false) {
-            return Err(unsupported("parallel_tool_calls"));
-        }
         let declarations: Vec<Value> = request.tools.iter().map(declaration).collect();
         body.insert("tools".to_owned(), json!([{"functionDeclarations": declarations}]));
         if let Some(choice) = &request.tool_choice {

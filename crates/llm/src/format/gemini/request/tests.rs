@@ -388,7 +388,6 @@ fn refuses_content_that_gemini_cannot_express() {
     let base = || ChatRequest { messages: vec![user(vec![text("hi")])], ..ChatRequest::default() };
     let picture = |source| vec![user(vec![picture(None, source)])];
     for (request, field) in [
-        (ChatRequest { tools: vec![tool()], parallel_tool_calls: Some(false), ..base() }, "parallel_tool_calls"),
         (ChatRequest { stop: vec!["x".to_owned(); 6], ..base() }, "stop"),
         (ChatRequest { seed: Some(1 << 40), ..base() }, "seed"),
         (
