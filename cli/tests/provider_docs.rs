@@ -21,9 +21,10 @@ from the table in `crates/llm/src/provider/table.rs` by `make docs`; do not edit
 - [Objects to copy](#objects-to-copy)
 
 Callers of each API can use each of these types for conversations: if the provider speaks another
-API, the gateway translates ([translation](translation.md)). Embeddings are translated between
-OpenAI's and Gemini's API. Other operations, such as images and speech, go only to providers of the
-caller's own API, and work if the provider has them.
+API, the gateway translates ([translation](translation.md)). Embeddings are translated between the
+APIs of OpenAI, Gemini, Cohere and Ollama, and rerank between those of OpenAI and Cohere. Other
+operations, such as images and speech, go only to providers of the caller's own API, and work if the
+provider has them.
 
 *Responses*: the type has OpenAI's Responses API itself. Others get such requests as conversations
 ([what that means](semantics.md#openai-responses)).
@@ -118,8 +119,12 @@ fn api(kind: &ProviderType) -> String {
         Dialect::Gemini => "Gemini",
         Dialect::Bedrock => "Bedrock",
         Dialect::Cohere => "Cohere",
+        Dialect::Ollama => "Ollama",
     };
     let mut text = kind.api.map_or("as `mock.dialect` says", |api| name(api.dialect)).to_owned();
+    if let Some(own) = kind.own {
+        write!(text, "; {0} for callers of {0}'s API", name(own.dialect)).unwrap();
+    }
     for (word, api) in kind.by_model {
         write!(text, "; {} for models that begin with `{word}`", name(api.dialect)).unwrap();
     }

@@ -54,6 +54,8 @@ pub enum MockDialect {
     Bedrock,
     /// Version 2 of Cohere's API.
     Cohere,
+    /// Ollama's own API.
+    Ollama,
 }
 
 /// A call of a tool in an answer.

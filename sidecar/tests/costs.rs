@@ -341,6 +341,7 @@ fn no_recorded_figure_is_judged_implausible() {
             (Gemini, _) => "/v1beta/models/m:generateContent",
             (Bedrock, _) => "/model/m/converse",
             (Dialect::Cohere, _) => "/v2/chat",
+            (Dialect::Ollama, _) => "/api/chat",
         };
         let operation = outrigger_llm::operation::find("POST", path).unwrap().operation;
         let metered = meter(operation, &scanned, body.as_bytes());

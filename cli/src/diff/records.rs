@@ -1,6 +1,6 @@
 //! Decision records, as far as their requests can be decided again.
 
-use outrigger_llm::operation::{Operation, OperationKind, TABLE};
+use outrigger_llm::operation::{Operation, TABLE};
 use serde::Deserialize;
 use thiserror::Error;
 
@@ -56,7 +56,7 @@ impl RecordedDecision {
 
     /// Whether the request was decided. Lists of models are answered without a provider, in every dialect.
     pub fn is_decided(&self) -> bool {
-        let lists = |row: &&Operation| matches!(row.kind, OperationKind::ListModels | OperationKind::GetModel);
+        let lists = |row: &&Operation| row.kind.is_answered_here();
         !TABLE.iter().filter(lists).any(|row| row.name == self.operation)
     }
 }

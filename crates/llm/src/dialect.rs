@@ -25,12 +25,14 @@ pub enum Dialect {
     Bedrock,
     /// Version 2 of Cohere's API.
     Cohere,
+    /// Ollama's own API, beside the one of OpenAI's that it has too.
+    Ollama,
 }
 
 impl Dialect {
     /// All of them, in the order in which documents list them.
-    pub const ALL: [Dialect; 5] =
-        [Dialect::OpenAi, Dialect::Anthropic, Dialect::Gemini, Dialect::Bedrock, Dialect::Cohere];
+    pub const ALL: [Dialect; 6] =
+        [Dialect::OpenAi, Dialect::Anthropic, Dialect::Gemini, Dialect::Bedrock, Dialect::Cohere, Dialect::Ollama];
 
     /// The name in records, metrics and messages.
     #[must_use]
@@ -41,13 +43,14 @@ impl Dialect {
             Dialect::Gemini => "gemini",
             Dialect::Bedrock => "bedrock",
             Dialect::Cohere => "cohere",
+            Dialect::Ollama => "ollama",
         }
     }
 
     /// Whether the gateway translates embeddings from and to it.
     #[must_use]
     pub const fn has_embeddings(self) -> bool {
-        matches!(self, Dialect::OpenAi | Dialect::Gemini | Dialect::Cohere)
+        matches!(self, Dialect::OpenAi | Dialect::Gemini | Dialect::Cohere | Dialect::Ollama)
     }
 
     /// The format of this API's conversations.
@@ -59,6 +62,7 @@ impl Dialect {
             Dialect::Gemini => Format::Gemini,
             Dialect::Bedrock => Format::Bedrock,
             Dialect::Cohere => Format::Cohere,
+            Dialect::Ollama => Format::Ollama,
         }
     }
 }
@@ -82,12 +86,14 @@ pub enum Format {
     Bedrock,
     /// `POST /v2/chat`.
     Cohere,
+    /// `POST /api/chat`.
+    Ollama,
 }
 
 impl Format {
     /// All of them, in the order in which documents list them.
-    pub const ALL: [Format; 5] =
-        [Format::OpenAiChat, Format::Anthropic, Format::Gemini, Format::Bedrock, Format::Cohere];
+    pub const ALL: [Format; 6] =
+        [Format::OpenAiChat, Format::Anthropic, Format::Gemini, Format::Bedrock, Format::Cohere, Format::Ollama];
 
     /// The API with this format, whose name messages use.
     #[must_use]
@@ -98,25 +104,42 @@ impl Format {
             Format::Gemini => Dialect::Gemini,
             Format::Bedrock => Dialect::Bedrock,
             Format::Cohere => Dialect::Cohere,
+            Format::Ollama => Dialect::Ollama,
         }
     }
 }
 
 /// The format of a caller's conversation.
 ///
-/// No server is asked in OpenAI's Responses by the gateway itself: those that have this API get the caller's bytes.
+/// No server is asked in OpenAI's Responses or by a prompt for Ollama by the gateway itself: those that have these APIs get
+/// the caller's bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CallerFormat {
     /// A format that servers are asked in, too.
     Common(Format),
     /// `POST /responses`.
     OpenAiResponses,
+    /// `POST /api/generate`.
+    OllamaGenerate,
 }
 
 impl CallerFormat {
     /// All of them, in the order in which documents list them.
     pub fn all() -> impl Iterator<Item = CallerFormat> {
-        Format::ALL.into_iter().map(CallerFormat::Common).chain([CallerFormat::OpenAiResponses])
+        Format::ALL
+            .into_iter()
+            .map(CallerFormat::Common)
+            .chain([CallerFormat::OpenAiResponses, CallerFormat::OllamaGenerate])
+    }
+
+    /// Whether every server of `format` has this API itself, so that nothing is translated.
+    #[must_use]
+    pub fn is_native_to(self, format: Format) -> bool {
+        match self {
+            CallerFormat::Common(own) => own == format,
+            CallerFormat::OpenAiResponses => false,
+            CallerFormat::OllamaGenerate => format == Format::Ollama,
+        }
     }
 
     /// The API that this format belongs to.
@@ -125,6 +148,7 @@ impl CallerFormat {
         match self {
             CallerFormat::Common(format) => format.dialect(),
             CallerFormat::OpenAiResponses => Dialect::OpenAi,
+            CallerFormat::OllamaGenerate => Dialect::Ollama,
         }
     }
 }

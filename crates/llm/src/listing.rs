@@ -1,5 +1,7 @@
 //! A model in a list of models. Each format writes such lists in its `listing.rs`.
 
+use outrigger_core::Capabilities;
+
 /// A model that a key may use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListedModel {
@@ -9,6 +11,8 @@ pub struct ListedModel {
     pub owned_by: String,
     /// Seconds since 1970; 0 if unknown.
     pub created: u64,
+    /// `None` if unknown, and in lists of several models, none of which tells them.
+    pub capabilities: Option<Capabilities>,
 }
 
 #[cfg(test)]
@@ -17,11 +21,16 @@ mod tests {
 
     use super::*;
     use crate::Dialect;
-    use crate::registry::list_models as list;
+    use crate::registry::{list_model, list_models as list};
 
     fn models() -> Vec<ListedModel> {
         [("openai/gpt-4o", "openai", 1_715_367_049), ("azure/prod", "azure", 0)]
-            .map(|(id, owned_by, created)| ListedModel { id: id.to_owned(), owned_by: owned_by.to_owned(), created })
+            .map(|(id, owned_by, created)| ListedModel {
+                id: id.to_owned(),
+                owned_by: owned_by.to_owned(),
+                created,
+                capabilities: None,
+            })
             .to_vec()
     }
 
@@ -55,6 +64,20 @@ mod tests {
             }]})
         );
         assert_eq!(list(Dialect::Cohere, &models()[..1]), json!({"models": [{"name": "openai/gpt-4o"}]}));
+    }
+
+    #[test]
+    fn ollama_is_told_what_a_model_can_do() {
+        let [model, _] = models().try_into().unwrap();
+        for (capabilities, words) in [
+            (None, json!(["completion", "tools"])),
+            (Some(Capabilities::VISION | Capabilities::REASONING), json!(["completion", "vision", "thinking"])),
+            (Some(Capabilities::EMBEDDINGS), json!(["embedding"])),
+        ] {
+            let told = list_model(Dialect::Ollama, &ListedModel { capabilities, ..model.clone() });
+            assert_eq!(told["capabilities"], words);
+        }
+        assert_eq!(list(Dialect::Ollama, &models())["models"][1]["model"], "azure/prod");
     }
 
     #[test]

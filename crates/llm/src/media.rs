@@ -26,6 +26,14 @@ pub fn data_url(media_type: &str, base64: &str) -> String {
     format!("data:{media_type};base64,{base64}")
 }
 
+/// The media type of a picture in Base64, by its first bytes.
+#[must_use]
+pub fn type_of_base64(data: &str) -> Option<&'static str> {
+    const BEGINNINGS: [(&str, &str); 4] =
+        [("/9j/", "image/jpeg"), ("iVBORw", "image/png"), ("R0lGOD", "image/gif"), ("UklGR", "image/webp")];
+    BEGINNINGS.iter().find(|(beginning, _)| data.starts_with(beginning)).map(|(_, media_type)| *media_type)
+}
+
 /// The media type of the file name at the end of a URL, without query and fragment.
 #[must_use]
 pub fn type_of_url(url: &str) -> Option<&'static str> {
@@ -95,6 +103,21 @@ mod tests {
             assert_eq!(parse_data_url(url), expected, "{url}");
         }
         assert_eq!(parse_data_url(&data_url("image/png", "AAAA")), Some(("image/png".to_owned(), "AAAA".to_owned())));
+    }
+
+    #[test]
+    fn the_type_follows_from_the_first_bytes() {
+        use base64::Engine;
+        for (bytes, expected) in [
+            (&b"\x89PNG\r\n\x1a\n"[..], Some("image/png")),
+            (b"\xff\xd8\xff\xe0", Some("image/jpeg")),
+            (b"GIF89a", Some("image/gif")),
+            (b"RIFF\0\0\0\0WEBP", Some("image/webp")),
+            (b"%PDF", None),
+        ] {
+            let data = base64::prelude::BASE64_STANDARD.encode(bytes);
+            assert_eq!(type_of_base64(&data), expected, "{data}");
+        }
     }
 
     #[test]

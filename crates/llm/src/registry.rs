@@ -4,7 +4,7 @@
 //! A new format is a variant of [`Format`], a folder with the functions that are called here, and a line in each of the
 //! two macros and three enums below.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::chat::addresses;
 use crate::chat::fields::{self, FieldHandling, FieldRow};
@@ -14,7 +14,7 @@ use crate::errors::GatewayError;
 use crate::exchange::{Answer, EncodedRequest};
 use crate::format::marks::Marks;
 use crate::format::openai_chat::conform::BodyChanges;
-use crate::format::{anthropic, bedrock, cohere, gemini, openai_chat, openai_responses};
+use crate::format::{anthropic, bedrock, cohere, gemini, ollama, openai_chat, openai_responses};
 use crate::framing;
 use crate::listing::ListedModel;
 use crate::operation::OperationKind;
@@ -50,6 +50,10 @@ macro_rules! with_codec {
                 use cohere as $codec;
                 $do
             }
+            Format::Ollama => {
+                use ollama as $codec;
+                $do
+            }
         }
     };
 }
@@ -61,6 +65,10 @@ macro_rules! with_caller_codec {
             CallerFormat::Common(format) => with_codec!(format, $codec => $do),
             CallerFormat::OpenAiResponses => {
                 use openai_responses as $codec;
+                $do
+            }
+            CallerFormat::OllamaGenerate => {
+                use ollama::generate as $codec;
                 $do
             }
         }
@@ -76,6 +84,7 @@ macro_rules! with_state {
             $enum::Gemini($state) => $do,
             $enum::Bedrock($state) => $do,
             $enum::Cohere($state) => $do,
+            $enum::Ollama($state) => $do,
         }
     };
 }
@@ -142,6 +151,7 @@ pub enum StreamDecoder {
     Gemini(gemini::stream::Decoder),
     Bedrock(bedrock::stream::Decoder),
     Cohere(cohere::stream::Decoder),
+    Ollama(ollama::stream::Decoder),
 }
 
 impl StreamDecoder {
@@ -153,6 +163,7 @@ impl StreamDecoder {
             Format::Gemini => StreamDecoder::Gemini(gemini::stream::Decoder::default()),
             Format::Bedrock => StreamDecoder::Bedrock(bedrock::stream::Decoder::default()),
             Format::Cohere => StreamDecoder::Cohere(cohere::stream::Decoder::default()),
+            Format::Ollama => StreamDecoder::Ollama(ollama::stream::Decoder::default()),
         }
     }
 
@@ -177,6 +188,7 @@ impl StreamDecoder {
 pub enum StreamEncoder {
     Common(CommonEncoder),
     OpenAiResponses(openai_responses::stream::Encoder),
+    OllamaGenerate(ollama::stream::Encoder),
 }
 
 /// The encoders of the formats that servers are asked in, too.
@@ -187,6 +199,7 @@ pub enum CommonEncoder {
     Gemini(gemini::stream::Encoder),
     Bedrock(bedrock::stream::Encoder),
     Cohere(cohere::stream::Encoder),
+    Ollama(ollama::stream::Encoder),
 }
 
 impl CommonEncoder {
@@ -197,6 +210,7 @@ impl CommonEncoder {
             Format::Gemini => CommonEncoder::Gemini(gemini::stream::Encoder::new(answer)),
             Format::Bedrock => CommonEncoder::Bedrock(bedrock::stream::Encoder::new(answer)),
             Format::Cohere => CommonEncoder::Cohere(cohere::stream::Encoder::new(answer)),
+            Format::Ollama => CommonEncoder::Ollama(ollama::stream::Encoder::new(answer)),
         }
     }
 }
@@ -209,6 +223,7 @@ impl StreamEncoder {
             CallerFormat::OpenAiResponses => {
                 StreamEncoder::OpenAiResponses(openai_responses::stream::Encoder::new(answer))
             }
+            CallerFormat::OllamaGenerate => StreamEncoder::OllamaGenerate(ollama::stream::Encoder::of_generate(answer)),
         }
     }
 
@@ -219,13 +234,16 @@ impl StreamEncoder {
                 with_state!(CommonEncoder, common, encoder => encoder.push(event, out));
             }
             StreamEncoder::OpenAiResponses(encoder) => encoder.push(event, out),
+            StreamEncoder::OllamaGenerate(encoder) => encoder.push(event, out),
         }
     }
 
     /// Ends a stream with the gateway's own error.
     pub fn fail(&mut self, caller: impl Into<CallerFormat>, error: &GatewayError<'_>, out: &mut Vec<u8>) {
         match self {
-            StreamEncoder::Common(_) => out.extend_from_slice(&error_event(caller, error)),
+            StreamEncoder::Common(_) | StreamEncoder::OllamaGenerate(_) => {
+                out.extend_from_slice(&error_event(caller, error))
+            }
             StreamEncoder::OpenAiResponses(encoder) => encoder.fail(error, out),
         }
     }
@@ -253,6 +271,7 @@ pub(crate) enum StreamWatcher {
     Gemini(gemini::watch::Watcher),
     Bedrock(bedrock::watch::Watcher),
     Cohere(cohere::watch::Watcher),
+    Ollama(ollama::watch::Watcher),
 }
 
 impl StreamWatcher {
@@ -263,6 +282,7 @@ impl StreamWatcher {
             Format::Gemini => StreamWatcher::Gemini(gemini::watch::Watcher::default()),
             Format::Bedrock => StreamWatcher::Bedrock(bedrock::watch::Watcher::default()),
             Format::Cohere => StreamWatcher::Cohere(cohere::watch::Watcher::default()),
+            Format::Ollama => StreamWatcher::Ollama(ollama::watch::Watcher::default()),
         }
     }
 
@@ -305,7 +325,8 @@ pub fn summarize(dialect: Dialect, kind: OperationKind, body: &[u8]) -> AnswerSu
         OperationKind::Embeddings
         | OperationKind::CountTokens
         | OperationKind::ListModels
-        | OperationKind::GetModel => other_answers::plain(dialect, kind, body),
+        | OperationKind::GetModel
+        | OperationKind::Version => other_answers::plain(dialect, kind, body),
         OperationKind::Rerank => return other_answers::reranked(body),
         OperationKind::ImageGeneration => return other_answers::pictures(body),
         OperationKind::Moderations | OperationKind::Speech | OperationKind::Transcription => {
@@ -344,6 +365,12 @@ pub fn list_model(dialect: Dialect, model: &ListedModel) -> Value {
     with_codec!(dialect.format(), codec => codec::listing::one(model))
 }
 
+/// The answer to a question for the version of an API. Only Ollama's has one.
+#[must_use]
+pub fn version() -> Value {
+    json!({"version": ollama::listing::VERSION})
+}
+
 /// Where a format has turns, and its requirements for them.
 pub(crate) fn marks(caller: CallerFormat) -> Marks {
     with_caller_codec!(caller, codec => codec::marks::MARKS)
@@ -372,7 +399,7 @@ pub fn fields(caller: impl Into<CallerFormat>) -> &'static [FieldRow] {
 #[must_use]
 pub fn handling(caller: impl Into<CallerFormat>, path: &str, upstream: Format) -> FieldHandling {
     let caller = caller.into();
-    if caller == upstream.into() {
+    if caller.is_native_to(upstream) {
         return FieldHandling::Carried;
     }
     fields::handling(fields(caller), path, upstream)
@@ -384,7 +411,7 @@ pub fn handling(caller: impl Into<CallerFormat>, path: &str, upstream: Format) -
 /// [`RequestError::Unsupported`] with the first field that is refused.
 pub fn fit(caller: impl Into<CallerFormat>, paths: &[String], upstream: Format) -> Result<Vec<String>, RequestError> {
     let caller = caller.into();
-    if caller == upstream.into() {
+    if caller.is_native_to(upstream) {
         return Ok(Vec::new());
     }
     fields::fit(fields(caller), paths, upstream)

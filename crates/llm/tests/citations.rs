@@ -160,6 +160,8 @@ fn written(caller: CallerFormat, citation: &Citation) -> Option<Value> {
         CallerFormat::Common(Format::Bedrock) => "/output/message/content/1/citationsContent/citations",
         CallerFormat::Common(Format::Cohere) => "/message/citations",
         CallerFormat::OpenAiResponses => "/output/0/content/1/annotations",
+        // It has no place for them.
+        CallerFormat::Common(Format::Ollama) | CallerFormat::OllamaGenerate => return None,
     };
     let found = body.pointer(place)?;
     if found.is_array() { found.get(0).cloned() } else { Some(found.clone()) }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use outrigger_llm::chat::{ChatEvent, Part};
 use outrigger_llm::framing::{Event, EventReader, Framing};
 use outrigger_llm::passthrough::watch::StreamWatch;
-use outrigger_llm::provider::Target;
+use outrigger_llm::provider::{Api, Target};
 use outrigger_llm::usage::Usage;
 use outrigger_llm::{
     Answer, Dialect, Format, StreamDecoder, StreamEncoder, decode_request, decode_response, encode_request,
@@ -133,8 +133,7 @@ fn recorded_streams_say_the_same_in_every_dialect() {
             let answer = Answer { id: "a".into(), stream_usage: true, ..Answer::default() };
             let (mut encoder, mut out) = (StreamEncoder::new(caller, answer), Vec::new());
             told.iter().for_each(|event| encoder.push(event, &mut out));
-            let framing = if caller == Format::Bedrock { Framing::AwsEventStream } else { Framing::Sse };
-            let again = said(&decoded(caller, &events(&out, framing), &place));
+            let again = said(&decoded(caller, &events(&out, Api::of(caller.dialect()).framing), &place));
             assert_eq!(
                 (again.0, again.1, again.2),
                 (expected.0.clone(), expected.1.clone(), expected.2.clone()),

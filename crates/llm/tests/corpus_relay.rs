@@ -62,8 +62,8 @@ fn usage(dialect: Dialect, documents: &[Value]) -> Usage {
             document.pointer("/response/usage"),
             document.pointer("/x_groq/usage"),
             document.pointer("/delta/usage"),
-            // OpenAI's service tier is next to the usage.
-            (dialect == Dialect::OpenAi).then_some(document),
+            // OpenAI's service tier is next to the usage, and Ollama's counts are in the answer itself.
+            matches!(dialect, Dialect::OpenAi | Dialect::Ollama).then_some(document),
             document.get("response"),
         ] {
             for (key, value) in found.and_then(Value::as_object).into_iter().flatten() {
@@ -149,6 +149,7 @@ fn usage(dialect: Dialect, documents: &[Value]) -> Usage {
             reasoning: at("/tokens/reasoning_tokens"),
             ..Usage::default()
         },
+        Dialect::Ollama => Usage { input: at("/prompt_eval_count"), output: at("/eval_count"), ..Usage::default() },
     }
 }
 

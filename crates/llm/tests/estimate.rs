@@ -128,6 +128,9 @@ fn pictures_are_counted_by_their_size_and_not_by_their_bytes() {
         {"type": "tool_result", "content": [{"type": "image", "source": {"type": "url", "url": "https://example.com"}}]},
     ]}]});
     assert_eq!(estimate(Dialect::Anthropic, "claude-haiku-4-5", &two).pictures, 120 + 4_784);
+    // Ollama's have no types.
+    let listed = json!({"messages": [{"role": "user", "content": "", "images": [png(512, 512, 200_000)]}]});
+    assert_eq!(estimate(Dialect::Ollama, "gpt-4o", &listed).pictures, pictures(&small, "gpt-4o"));
 }
 
 #[test]

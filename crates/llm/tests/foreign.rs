@@ -2,7 +2,7 @@
 //! nothing else changes.
 #![allow(clippy::unwrap_used)] // The helpers here are tests too.
 
-use outrigger_llm::Dialect::{self, Anthropic, Bedrock, Cohere, Gemini, OpenAi};
+use outrigger_llm::Dialect::{self, Anthropic, Bedrock, Cohere, Gemini, Ollama, OpenAi};
 use outrigger_llm::chat::origin::Origin;
 use outrigger_llm::chat::signature::pack;
 use outrigger_llm::chat::{Thought, mark};
@@ -281,7 +281,7 @@ fn similar_text_stays() {
         assert_eq!(taken(dialect, "m", &turns), None, "{turns}");
         // Nor is it removed together with a real mark.
         let one_more = match dialect {
-            OpenAi | Cohere => json!({"role": "tool", "tool_call_id": packed, "content": words}),
+            OpenAi | Cohere | Ollama => json!({"role": "tool", "tool_call_id": packed, "content": words}),
             Anthropic => {
                 json!({"role": "user", "content": [{"type": "tool_result", "tool_use_id": packed, "content": words}]})
             }

@@ -18,8 +18,9 @@ edit it by hand.
 
 Any other path is a 404 `unknown_path`, in JSON that lists these. The paths are under `/v1`
 (Gemini's also under `/v1beta`, `/v1alpha` and `/v1beta1`) or have no version. Cohere's contain
-their version, `/v2`. All also work below the prefixes of other gateways: `/openai`, `/anthropic`,
-`/genai`, `/cohere`, `/litellm`, `/langchain`, `/pydanticai`. OpenAI's also work under `/openai/deployments/{model}`, which Azure's clients use.
+their version, `/v2`, and Ollama's begin with `/api`. All also work below the prefixes of other
+gateways: `/openai`, `/anthropic`, `/genai`, `/cohere`, `/ollama`, `/litellm`, `/langchain`,
+`/pydanticai`. OpenAI's also work under `/openai/deployments/{model}`, which Azure's clients use.
 Gemini's also work under `/projects/{project}/locations/{location}/publishers/google`, and
 `rawPredict` under the same with `anthropic`, which Vertex AI's clients use; project and location are
 ignored, because the provider's object determines them. Paths of Amazon Bedrock have no version. They
@@ -42,6 +43,7 @@ fn title(dialect: Dialect) -> &'static str {
         Dialect::Gemini => "Gemini",
         Dialect::Bedrock => "Bedrock",
         Dialect::Cohere => "Cohere",
+        Dialect::Ollama => "Ollama",
     }
 }
 
@@ -67,8 +69,8 @@ fn meter(meter: Meter) -> &'static str {
 
 fn crosses(operation: &Operation) -> &'static str {
     match operation.kind {
-        OperationKind::ListModels | OperationKind::GetModel => "answered here",
-        OperationKind::Embeddings => "between OpenAI, Gemini and Cohere",
+        kind if kind.is_answered_here() => "answered here",
+        OperationKind::Embeddings => "between OpenAI, Gemini, Cohere and Ollama",
         OperationKind::Rerank => "between OpenAI and Cohere",
         OperationKind::CountTokens => "estimated here",
         _ if operation.is_conversation() => "yes",
@@ -108,8 +110,8 @@ fn operations() {
     text.push_str(
         "\nThe gateway answers the list of models, and a request for one model, from the policy, without asking\n\
          anybody. The dialect of the answer depends on the request's headers: Anthropic's with\n\
-         `anthropic-version`, Gemini's with `x-goog-api-key` or `?key=`, Bedrock's by its path, Cohere's with the headers of its SDKs,\n\
-         else\n\
+         `anthropic-version`, Gemini's with `x-goog-api-key` or `?key=`, Bedrock's and Ollama's by their\n\
+         paths, Cohere's with the headers of its SDKs, else\n\
          OpenAI's.\n\
          \n\
          `InvokeModel` takes the bodies of Claude, which have an `anthropic_version`. The bodies of other\n\

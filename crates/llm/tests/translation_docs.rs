@@ -20,7 +20,9 @@ know what happens to a field. Generated from the table in `crates/llm/src/format
 - [From Gemini](#from-gemini)
 - [From Bedrock](#from-bedrock)
 - [From Cohere](#from-cohere)
+- [From Ollama](#from-ollama)
 - [From OpenAI Responses](#from-openai-responses)
+- [From Ollama generate](#from-ollama-generate)
 - [Embeddings](#embeddings)
 - [Rerank](#rerank)
 - [Citations in answers](#citations-in-answers)
@@ -45,7 +47,7 @@ index of a list. If the handling depends on the value, the note says which value
 const EMBEDDINGS: &str = "
 ## Embeddings
 
-Callers and providers of OpenAI, Gemini (also at Vertex AI) and Cohere understand each other. The
+Callers and providers of OpenAI, Gemini (also at Vertex AI), Cohere and Ollama understand each other. The
 gateway asks the provider for lists of numbers, and writes the vectors in the encoding that the
 caller wants. Cohere takes 96 inputs in one request, Gemini 100, Vertex AI 250: a request with more is
 not sent there. Anthropic's API and Bedrock's `Converse` have no embeddings.
@@ -73,6 +75,7 @@ they have a place for it.
 | Gemini | `citationMetadata` and `groundingMetadata`, without passages | `groundingMetadata`: of a stream in the last chunk, without passages |
 | Bedrock | `citationsContent`, and `citation` of a delta | the same |
 | Cohere | `citations` and `citation-start`: one for each source | the same; of a stream without the text of the passage |
+| Ollama | | none: its answers have no place for them |
 
 Anthropic, Bedrock and the streams of both cite a block of text as a whole: its passage is where the
 citation begins. A citation that arrives after the text, when a tool call has begun, is left out of
@@ -101,6 +104,7 @@ fn title(format: Format) -> &'static str {
         Format::Gemini => "Gemini",
         Format::Bedrock => "Bedrock",
         Format::Cohere => "Cohere",
+        Format::Ollama => "Ollama",
     }
 }
 
@@ -117,10 +121,11 @@ fn word(handling: FieldHandling) -> &'static str {
 fn translation() {
     let mut text = HEAD.to_owned();
     for caller in CallerFormat::all() {
-        let others: Vec<Format> = Format::ALL.into_iter().filter(|other| caller != (*other).into()).collect();
+        let others: Vec<Format> = Format::ALL.into_iter().filter(|other| !caller.is_native_to(*other)).collect();
         let name = match caller {
             CallerFormat::Common(format) => title(format),
             CallerFormat::OpenAiResponses => "OpenAI Responses",
+            CallerFormat::OllamaGenerate => "Ollama generate",
         };
         write!(text, "\n## From {name}\n\n").unwrap();
         table(&mut text, &others, registry::fields(caller));

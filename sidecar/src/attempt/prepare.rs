@@ -147,6 +147,8 @@ pub fn prepare(
         loop_detection::add_hops(&context.headers, hop, &mut headers);
     }
     let uri = match &backend.endpoint {
+        // Ollama's own API is beside the other one.
+        Some(endpoint) if target.api.url == UrlLayout::Ollama => endpoint.unversioned().target(&path, &query),
         Some(endpoint) => endpoint.target(&path, &query),
         None => Endpoint::bare(&path),
     };

@@ -17,7 +17,7 @@ use http::{Extensions, HeaderMap, Request, Response};
 use hyper::body::Incoming;
 use outrigger_core::RefusalKind;
 use outrigger_llm::Dialect;
-use outrigger_llm::operation::{self, Hints, OperationKind, StreamForm};
+use outrigger_llm::operation::{self, Hints, ModelLocation, StreamForm};
 use outrigger_llm::passthrough::scan::Scanned;
 use outrigger_policy::{Draw, Key, OnHangUp, PolicyRefusalKind};
 
@@ -89,7 +89,7 @@ impl Gateway {
         let Some(matched) = operation::find(head.method.as_str(), path) else {
             return refuse(listing_dialect, "unknown", &unknown_path(head.method.as_str(), path));
         };
-        let listing = matches!(matched.operation.kind, OperationKind::ListModels | OperationKind::GetModel);
+        let listing = matched.operation.kind.is_answered_here();
         let dialect = if listing { listing_dialect } else { matched.operation.dialect };
         let errors = if listing { dialect } else { matched.operation.error_dialect() };
         let Some(in_force) = self.in_force() else {
@@ -133,7 +133,7 @@ impl Gateway {
             gone: Arc::default(),
             notes: Extensions::default(),
         };
-        if listing {
+        if listing && matched.operation.model != ModelLocation::Field {
             context.model = matched.model;
             return list(begin(context));
         }
@@ -155,6 +155,9 @@ impl Gateway {
         let parsed = self.memory.work(context.body.len(), || parse_request(&mut context, matched)).await;
         if let Err(refusal) = parsed {
             return begin(context).refuse(&refusal);
+        }
+        if listing {
+            return list(begin(context));
         }
         if context.key().session.as_ref().is_some_and(|session| session.repeats.is_some()) {
             let repeats = || session::refuses_repeats(context.key(), context.operation, &context.body);

@@ -112,7 +112,12 @@ pub fn of(
         });
     }
     // The path of Claude at Vertex AI repeats what the body says.
-    let stream = operation.streams && (operation.streams_by_path() || scanned.stream);
+    let asked = match operation.dialect {
+        // A stream is the default there.
+        Dialect::Ollama => !scanned.unstreamed,
+        _ => scanned.stream,
+    };
+    let stream = operation.streams && (operation.streams_by_path() || asked);
     let stream_form = match operation.dialect {
         Dialect::Gemini if stream && !query.wants_events() => StreamForm::Array,
         Dialect::Anthropic if stream && operation.is_invoke_model() => StreamForm::AwsChunks,
@@ -173,7 +178,9 @@ pub fn seen_headers(headers: &HeaderMap) -> Vec<(String, String)> {
 pub fn object(dialect: Dialect, scanned: &Scanned, body: &[u8]) -> Result<JsonObject, String> {
     let value = match dialect {
         Dialect::Gemini => strict::google(body),
-        Dialect::OpenAi | Dialect::Anthropic | Dialect::Bedrock | Dialect::Cohere => strict::parse(body),
+        Dialect::OpenAi | Dialect::Anthropic | Dialect::Bedrock | Dialect::Cohere | Dialect::Ollama => {
+            strict::parse(body)
+        }
     };
     match value {
         Ok(Value::Object(mut object)) => {

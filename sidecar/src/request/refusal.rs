@@ -94,7 +94,7 @@ impl From<&outrigger_policy::PolicyRefusal> for Refusal {
 pub fn set_request_id(headers: &mut HeaderMap, dialect: Dialect, request_id: &str) {
     let name = match dialect {
         Dialect::Anthropic => name::REQUEST_ID,
-        Dialect::OpenAi | Dialect::Gemini | Dialect::Cohere => name::X_REQUEST_ID,
+        Dialect::OpenAi | Dialect::Gemini | Dialect::Cohere | Dialect::Ollama => name::X_REQUEST_ID,
         Dialect::Bedrock => name::AMZN_REQUEST_ID,
     };
     if !headers.contains_key(&name) {

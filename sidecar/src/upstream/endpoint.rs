@@ -84,6 +84,13 @@ impl Endpoint {
         PathAndQuery::try_from(target).ok()
     }
 
+    /// The same server without the version at the end of its path.
+    #[must_use]
+    pub fn unversioned(&self) -> Endpoint {
+        let base = self.base.strip_suffix("/v1").unwrap_or(&self.base).to_owned();
+        Endpoint { base, ..self.clone() }
+    }
+
     /// The request target without an endpoint, for a mock.
     #[must_use]
     pub fn bare(path: &UpstreamPath) -> Option<PathAndQuery> {

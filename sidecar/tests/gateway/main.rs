@@ -30,6 +30,7 @@ mod limits;
 mod loops;
 mod meter;
 mod mock;
+mod ollama;
 mod one_call;
 mod operator;
 mod output_caps;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::policies::{Running, chat, document, streamed};
 
-fn mock(name: &str, script: MockDoc) -> ProviderDoc {
+pub fn mock(name: &str, script: MockDoc) -> ProviderDoc {
     ProviderDoc {
         namespace: "default".to_owned(),
         name: name.to_owned(),
@@ -36,7 +36,7 @@ fn fault(kind: FaultKind) -> FaultDoc {
 
 #[tokio::test]
 async fn answers_in_every_dialect_to_every_caller() {
-    for dialect in ["OpenAI", "Anthropic", "Gemini", "Bedrock"] {
+    for dialect in ["OpenAI", "Anthropic", "Gemini", "Bedrock", "Ollama"] {
         let script = MockDoc { reply: Some("I am {{provider}}, as {{model}}".to_owned()), ..speaking(dialect) };
         let running = Running::new(document(1, vec![mock("stage", script)])).await;
         let openai = running.post("/v1/chat/completions", &chat("x")).await.json();

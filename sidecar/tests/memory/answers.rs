@@ -4,7 +4,7 @@ use std::io::Write;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use outrigger_llm::Dialect::{self, Anthropic, Bedrock, Cohere, Gemini, OpenAi};
+use outrigger_llm::Dialect::{self, Anthropic, Bedrock, Cohere, Gemini, Ollama, OpenAi};
 
 use crate::upstream::Script;
 use crate::{MIB, PROVIDERS, Scene, led};
@@ -34,6 +34,7 @@ fn saying(dialect: Dialect, text: &str) -> String {
         Bedrock => format!(
             r#"{{"output":{{"message":{{"role":"assistant","content":[{{"text":"{text}"}}]}}}},"stopReason":"end_turn"}}"#
         ),
+        Ollama => format!(r#"{{"message":{{"content":"{text}"}},"done":true}}"#),
         Cohere => {
             format!(r#"{{"message":{{"content":[{{"type":"text","text":"{text}"}}]}},"finish_reason":"COMPLETE"}}"#)
         }
@@ -49,6 +50,9 @@ fn wide(dialect: Dialect, bytes: usize) -> String {
         Bedrock => {
             format!(r#"{{"output":{{"message":{{"content":[{}]}}}}}}"#, many(r#"{"text":"x"}"#, bytes))
         }
+        Ollama => {
+            format!(r#"{{"message":{{"tool_calls":[{}]}},"done":true}}"#, many(r#"{"function":{"name":"f"}}"#, bytes))
+        }
         Cohere => format!(r#"{{"message":{{"content":[{}]}}}}"#, many(r#"{"type":"text","text":"x"}"#, bytes)),
     }
 }
@@ -61,7 +65,7 @@ fn event(dialect: Dialect, text: &str) -> String {
             "event: content_block_delta\ndata: {{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{{\"type\":\"text_delta\",\"text\":\"{text}\"}}}}\n\n"
         ),
         Gemini => format!("data: {{\"candidates\":[{{\"content\":{{\"parts\":[{{\"text\":\"{text}\"}}]}}}}]}}\n\n"),
-        Bedrock => panic!("no provider of this dialect is in the policy"),
+        Bedrock | Ollama => panic!("no provider of this dialect is in the policy"),
         Cohere => format!(
             "event: content-delta\ndata: {{\"type\":\"content-delta\",\"index\":0,\"delta\":{{\"message\":{{\"content\":{{\"text\":\"{text}\"}}}}}}}}\n\n"
         ),
@@ -148,7 +152,9 @@ fn scripts(dialect: Dialect) -> Vec<(&'static str, bool, Script)> {
 /// A request to a provider.
 fn request(caller: Dialect, provider: Dialect, stream: bool) -> (String, Vec<u8>) {
     let body = match caller {
-        OpenAi | Cohere => format!(r#"{{"model":"m","stream":{stream},"messages":[{{"role":"user","content":"x"}}]}}"#),
+        OpenAi | Cohere | Ollama => {
+            format!(r#"{{"model":"m","stream":{stream},"messages":[{{"role":"user","content":"x"}}]}}"#)
+        }
         Anthropic => {
             format!(r#"{{"model":"m","stream":{stream},"max_tokens":9,"messages":[{{"role":"user","content":"x"}}]}}"#)
         }

@@ -52,7 +52,7 @@ impl Scene {
             Dialect::OpenAi => &self.openai,
             Dialect::Anthropic => &self.anthropic,
             Dialect::Gemini => &self.gemini,
-            Dialect::Bedrock => panic!("no provider of this dialect is in the policy"),
+            Dialect::Bedrock | Dialect::Ollama => panic!("no provider of this dialect is in the policy"),
             Dialect::Cohere => &self.cohere,
         }
     }
@@ -131,6 +131,9 @@ fn usual(dialect: Dialect) -> &'static str {
         Dialect::Bedrock => {
             r#"{"output":{"message":{"role":"assistant","content":[{"text":"Yes."}]}},"stopReason":"end_turn","usage":{"inputTokens":3,"outputTokens":2,"totalTokens":5}}"#
         }
+        Dialect::Ollama => {
+            r#"{"model":"m","message":{"role":"assistant","content":"Yes."},"done":true,"done_reason":"stop","prompt_eval_count":3,"eval_count":2}"#
+        }
         Dialect::Gemini => {
             r#"{"candidates":[{"content":{"role":"model","parts":[{"text":"Yes."}]},"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":3,"candidatesTokenCount":2}}"#
         }
@@ -147,6 +150,7 @@ pub fn name(dialect: Dialect) -> &'static str {
         Dialect::Gemini => "gem",
         Dialect::Bedrock => "bed",
         Dialect::Cohere => "coh",
+        Dialect::Ollama => "oll",
     }
 }
 
@@ -157,6 +161,7 @@ pub fn led(caller: Dialect, provider: Dialect, body: String) -> (String, Vec<u8>
         Dialect::OpenAi => ("/v1/chat/completions".to_owned(), named(body, &model)),
         Dialect::Anthropic => ("/v1/messages".to_owned(), named(body, &model)),
         Dialect::Cohere => ("/v2/chat".to_owned(), named(body, &model)),
+        Dialect::Ollama => ("/api/chat".to_owned(), named(body, &model)),
         Dialect::Gemini => (format!("/v1beta/models/{model}:generateContent"), body.into_bytes()),
         Dialect::Bedrock => (format!("/model/{}%2Fm/converse", name(provider)), body.into_bytes()),
     }

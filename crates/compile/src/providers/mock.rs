@@ -18,6 +18,7 @@ pub(crate) fn script(mock: &MockSpec) -> MockDoc {
             MockDialect::Gemini => "Gemini",
             MockDialect::Bedrock => "Bedrock",
             MockDialect::Cohere => "Cohere",
+            MockDialect::Ollama => "Ollama",
         }
         .to_owned(),
         reply: mock.reply.clone(),

@@ -11,7 +11,7 @@ const ADAPTED: HandlingByFormat = HandlingByFormat::all(Adapted);
 const HINT: HandlingByFormat = HandlingByFormat::all(Hint);
 const REFUSED: HandlingByFormat = HandlingByFormat::all(Refused);
 /// A task, which OpenAI's dialect does not have: its models embed questions and documents alike.
-const TASK: HandlingByFormat = ADAPTED.with(Format::OpenAiChat, Hint);
+const TASK: HandlingByFormat = ADAPTED.with(Format::OpenAiChat, Hint).with(Format::Ollama, Hint);
 
 const fn row(
     path: &'static str,
@@ -34,7 +34,7 @@ const OPENAI: &[FieldRow] = &[
     row("input", CARRIED, r#"["a","b"]"#, "tokens are refused"),
     row("encoding_format", CARRIED, r#""base64""#, "the gateway writes Base64"),
     row("dimensions", CARRIED, "256", ""),
-    row("input_type", ADAPTED, r#""query""#, INPUT_TYPES),
+    row("input_type", ADAPTED.with(Format::Ollama, Hint), r#""query""#, INPUT_TYPES),
     row("user", HINT, r#""u""#, "who asks"),
 ];
 
@@ -76,6 +76,17 @@ const COHERE: &[FieldRow] = &[
     row("priority", HINT, "1", "which request is served first; 0 is carried"),
 ];
 
+#[rustfmt::skip] // A row a line.
+const OLLAMA: &[FieldRow] = &[
+    row("model", CARRIED, r#""m""#, ""),
+    row("input", CARRIED, r#"["a","b"]"#, ""),
+    row("prompt", CARRIED, r#""a""#, "of `/api/embeddings`"),
+    row("dimensions", CARRIED, "256", ""),
+    row("truncate", HINT, "true", "whether a text that is too long is cut"),
+    row("options", HINT, r#"{"num_ctx":8}"#, "how a server of one's own runs the model"),
+    row("keep_alive", HINT, r#""5m""#, "how long a server of one's own keeps the model in memory"),
+];
+
 /// The rows of a caller's dialect; none if it has no embeddings.
 #[must_use]
 pub const fn of(caller: Dialect) -> &'static [FieldRow] {
@@ -83,6 +94,7 @@ pub const fn of(caller: Dialect) -> &'static [FieldRow] {
         Dialect::OpenAi => OPENAI,
         Dialect::Gemini => GEMINI,
         Dialect::Cohere => COHERE,
+        Dialect::Ollama => OLLAMA,
         Dialect::Anthropic | Dialect::Bedrock => &[],
     }
 }

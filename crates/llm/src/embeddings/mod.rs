@@ -7,7 +7,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `request` | a request and an answer of no dialect |
-//! | `openai`, `gemini`, `cohere` | the dialects; `gemini` also writes `predict` of Vertex AI |
+//! | `openai`, `gemini`, `cohere`, `ollama` | the dialects; `gemini` also writes `predict` of Vertex AI |
 //! | `base64` | vectors as Base64 |
 //! | `fields` | how the fields of each dialect are handled in the others |
 
@@ -15,6 +15,7 @@ mod base64;
 mod cohere;
 pub mod fields;
 mod gemini;
+mod ollama;
 mod openai;
 mod request;
 
@@ -39,6 +40,7 @@ pub fn decode_request<'a>(operation: &Operation, body: &'a JsonObject) -> Result
         Dialect::OpenAi => openai::decode_request(body),
         Dialect::Gemini => gemini::decode_request(body, operation.path.ends_with("batchEmbedContents")),
         Dialect::Cohere => cohere::decode_request(body),
+        Dialect::Ollama => ollama::decode_request(body, operation.path.ends_with("embed")),
         Dialect::Anthropic | Dialect::Bedrock => Err(none_at(operation.dialect)),
     }
 }
@@ -65,6 +67,7 @@ pub fn encode_request(
         Dialect::Gemini if target.api.url == UrlLayout::VertexGemini => (gemini::encode_prediction(request), true),
         Dialect::Gemini => gemini::encode_request(request, target.model),
         Dialect::Cohere => (cohere::encode_request(request, target.model)?, true),
+        Dialect::Ollama => (ollama::encode_request(request, target.model), true),
         _ => (openai::encode_request(request, target.model), true),
     };
     Ok(EncodedEmbeddings { body, batch, left_out })
@@ -79,6 +82,7 @@ pub fn decode_answer(upstream: Dialect, body: Value) -> Result<EmbeddingsAnswer,
     let vectors = match upstream {
         Dialect::Gemini => gemini::decode_answer(body),
         Dialect::Cohere => cohere::decode_answer(body),
+        Dialect::Ollama => ollama::decode_answer(body),
         Dialect::OpenAi | Dialect::Anthropic | Dialect::Bedrock => openai::decode_answer(body),
     }?;
     Ok(EmbeddingsAnswer { vectors, usage })
@@ -98,6 +102,7 @@ pub fn encode_answer(
     match caller {
         Dialect::Gemini => gemini::encode_answer(answer, form),
         Dialect::Cohere => Ok(cohere::encode_answer(answer, form, id)),
+        Dialect::Ollama => ollama::encode_answer(answer, form, model),
         Dialect::OpenAi | Dialect::Anthropic | Dialect::Bedrock => Ok(openai::encode_answer(answer, form, model)),
     }
 }
@@ -110,6 +115,7 @@ pub fn usage(upstream: Dialect, body: &Value) -> Usage {
         Dialect::OpenAi => count("/usage/prompt_tokens"),
         Dialect::Gemini => count("/usageMetadata/promptTokenCount").or_else(|| gemini::counted(body)),
         Dialect::Cohere => count("/meta/billed_units/input_tokens"),
+        Dialect::Ollama => count("/prompt_eval_count"),
         Dialect::Anthropic | Dialect::Bedrock => None,
     };
     Usage { input, ..Usage::default() }

@@ -36,7 +36,7 @@ pub(super) fn decode_request(body: &JsonObject) -> Result<EmbeddingsRequest<'_>,
             _ => noted.note("", key),
         }
     }
-    request.inputs = inputs(shape::required(body, "", "input")?, &mut noted)?;
+    request.inputs = texts(shape::required(body, "", "input")?, &mut noted)?;
     request.inputs.iter_mut().for_each(|input| input.task = task);
     request.fields = noted.into_paths();
     Ok(request)
@@ -48,7 +48,8 @@ pub(super) fn positive(value: &Value, key: &str) -> Result<u64, RequestError> {
     value.as_u64().filter(|count| *count > 0).ok_or_else(problem)
 }
 
-fn inputs<'a>(value: &'a Value, noted: &mut NotedFields) -> Result<Vec<EmbeddingInput<'a>>, RequestError> {
+/// A text, or several.
+pub(super) fn texts<'a>(value: &'a Value, noted: &mut NotedFields) -> Result<Vec<EmbeddingInput<'a>>, RequestError> {
     let problem = || shape::invalid("", "input", "must be a string or a list of strings, and not empty");
     let mut inputs = Vec::new();
     match value {

@@ -10,6 +10,8 @@ use crate::provider::lookup;
 const OPENAI: &str = "/v1/embeddings";
 const COHERE: &str = "/v2/embed";
 const GEMINI: &str = "/v1beta/models/g:embedContent";
+const OLLAMA: &str = "/api/embed";
+const OLD: &str = "/api/embeddings";
 const BATCH: &str = "/v1beta/models/g:batchEmbedContents";
 
 /// The body for model `m` of a provider type, what was left out, and the form of the answer.
@@ -107,6 +109,14 @@ fn requests_say_the_same_in_every_dialect() {
             vec![],
         ),
         (
+            OLLAMA,
+            "OpenAI",
+            json!({"input": "a", "truncate": true, "dimensions": 9}),
+            json!({"model": "m", "input": ["a"], "encoding_format": "float", "dimensions": 9}),
+            vec!["truncate"],
+        ),
+        (OLD, "Cohere", json!({"prompt": "a"}), cohere(&["a"], "search_document"), vec![]),
+        (
             COHERE,
             "VertexAI",
             json!({"texts": ["a"], "input_type": "classification"}),
@@ -190,6 +200,8 @@ fn refuses_what_would_change_the_answer() {
             "requests[].taskType of several kinds cannot be expressed in the cohere dialect",
         ),
         (COHERE, "OpenAI", json!({"texts": []}), "texts: is missing or empty"),
+        (OLLAMA, "OpenAI", json!({"input": []}), "input: must be a string or a list of strings, and not empty"),
+        (OLD, "OpenAI", json!({}), "prompt: is required"),
         (COHERE, "OpenAI", json!({"texts": [1]}), "texts[0]: must be a string"),
         (COHERE, "OpenAI", json!({"images": ["data:"]}), "images cannot be expressed in the openai dialect"),
         (
@@ -216,7 +228,7 @@ fn refuses_what_would_change_the_answer() {
 }
 
 /// Two vectors and 7 tokens in each dialect.
-fn answers() -> [(Dialect, Value); 4] {
+fn answers() -> [(Dialect, Value); 5] {
     let data = |index: u64, vector: Value| json!({"object": "embedding", "index": index, "embedding": vector});
     let predicted =
         |values: Value, count: u64| json!({"embeddings": {"values": values, "statistics": {"token_count": count}}});
@@ -237,6 +249,7 @@ fn answers() -> [(Dialect, Value); 4] {
                 "meta": {"api_version": {"version": "2"}, "billed_units": {"input_tokens": 7}},
                 "response_type": "embeddings_by_type"}),
         ),
+        (Dialect::Ollama, json!({"model": "m", "embeddings": [[0.5, -2.0], [1, 0.25]], "prompt_eval_count": 7})),
         // Vertex AI, which no caller gets.
         (Dialect::Gemini, json!({"predictions": [predicted(json!([0.5, -2.0]), 3), predicted(json!([1, 0.25]), 4)]})),
     ]
@@ -246,7 +259,7 @@ fn answers() -> [(Dialect, Value); 4] {
 fn answers_say_the_same_in_every_dialect() {
     let all = answers();
     for (upstream, body) in &all {
-        for (caller, expected) in &all[..3] {
+        for (caller, expected) in &all[..4] {
             let got = answered(*upstream, *caller, LIST, body.clone()).unwrap();
             assert_eq!(&got, expected, "{upstream} to {caller}");
         }
@@ -298,6 +311,8 @@ fn refuses_answers_without_vectors() {
         // Bytes ff ff ff 7f: read as a float, not a number.
         (Dialect::OpenAi, json!({"data": [{"embedding": "////fw=="}]})),
         (Dialect::OpenAi, json!({"data": [{"embedding": [null]}]})),
+        (Dialect::Ollama, json!({"embeddings": []})),
+        (Dialect::Ollama, json!({"embeddings": [["x"]]})),
         (Dialect::Cohere, json!({"embeddings": {"int8": [[1]]}})),
         (Dialect::Cohere, json!({"embeddings": {"float": []}})),
         (Dialect::Cohere, json!({"embeddings": {"float": [1]}})),
@@ -310,6 +325,8 @@ fn refuses_answers_without_vectors() {
 fn request_around(caller: Dialect, path: &str) -> Value {
     match caller {
         Dialect::OpenAi => json!({"input": "a"}),
+        Dialect::Ollama if path == "prompt" => json!({"prompt": "a"}),
+        Dialect::Ollama => json!({"input": "a"}),
         Dialect::Cohere if path.starts_with("inputs") => json!({"inputs": [{"content": []}]}),
         Dialect::Cohere => json!({"texts": ["a"]}),
         _ if path.starts_with("requests") => json!({"requests": [{"content": content("a")}]}),
@@ -341,6 +358,7 @@ fn each_row_is_handled_as_specified() {
             let operation = match caller {
                 Dialect::Gemini => find("POST", if batch { BATCH } else { GEMINI }).unwrap().operation,
                 Dialect::Cohere => find("POST", COHERE).unwrap().operation,
+                Dialect::Ollama => find("POST", if path == "prompt" { OLD } else { OLLAMA }).unwrap().operation,
                 _ => find("POST", OPENAI).unwrap().operation,
             };
             let body = body.as_object().unwrap();

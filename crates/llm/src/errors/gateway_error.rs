@@ -95,6 +95,7 @@ mod tests {
                 }],
             }})
         );
+        assert_eq!(parsed(&error_body(Dialect::Ollama, &REFUSAL)), json!({"error": REFUSAL.message}));
         assert_eq!(
             parsed(&error_body(Dialect::Cohere, &REFUSAL)),
             json!({"id": "req-1", "message": REFUSAL.message, "error_type": "MODEL_NOT_FOUND"})
@@ -107,8 +108,8 @@ mod tests {
         let refusal = GatewayError { status: 429, message: "All candidates failed.", attempts: &attempts, ..REFUSAL };
         for dialect in Dialect::ALL {
             let value = parsed(&error_body(dialect, &refusal));
-            let message = value.pointer("/error/message").or(value.get("message"));
-            assert_eq!(message.unwrap(), "All candidates failed; tried: a/m: rate_limited, b/m: \"overloaded\"\n");
+            let message = value.pointer("/error/message").or(value.get("message")).unwrap_or(&value["error"]);
+            assert_eq!(message, "All candidates failed; tried: a/m: rate_limited, b/m: \"overloaded\"\n");
         }
         assert_eq!(parsed(&error_body(Dialect::OpenAi, &refusal))["error"]["attempts"], json!(attempts));
     }
@@ -124,7 +125,7 @@ mod tests {
             let name = match dialect {
                 Dialect::Anthropic => "error",
                 Dialect::Bedrock => "validationException",
-                Dialect::OpenAi | Dialect::Gemini | Dialect::Cohere => "",
+                Dialect::OpenAi | Dialect::Gemini | Dialect::Cohere | Dialect::Ollama => "",
             };
             // Cohere's clients know no event for errors, but the last one of an answer may have one.
             if dialect == Dialect::Cohere {

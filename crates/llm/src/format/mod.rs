@@ -8,5 +8,7 @@ mod block_queue;
 pub mod cohere;
 pub mod gemini;
 pub(crate) mod marks;
+pub mod ollama;
 pub mod openai_chat;
 pub mod openai_responses;
+pub(crate) mod turns;

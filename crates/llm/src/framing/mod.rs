@@ -1,13 +1,14 @@
 //! Splits streams into events, and frames events.
 //!
-//! Relays, watchers and decoders know only [`Event`] and [`EventReader`]. Another framing (lines of JSON) is a variant of
-//! [`Framing`] and of [`EventReader`], and a file next to `sse.rs`.
+//! Relays, watchers and decoders know only [`Event`] and [`EventReader`]. Another framing is a variant of [`Framing`]
+//! and of [`EventReader`], and a file next to `sse.rs`.
 
 pub mod aws_chunks;
 pub mod aws_event_stream;
 mod error;
 mod event;
 pub mod json_array;
+pub mod lines;
 pub mod sse;
 
 use bytes::Bytes;
@@ -24,6 +25,8 @@ pub enum Framing {
     AwsEventStream,
     /// Anthropic's events inside of those.
     AwsChunks,
+    /// Lines of JSON.
+    Lines,
 }
 
 impl Framing {
@@ -33,6 +36,7 @@ impl Framing {
         match self {
             Framing::Sse => "text/event-stream",
             Framing::AwsEventStream | Framing::AwsChunks => aws_event_stream::CONTENT_TYPE,
+            Framing::Lines => lines::CONTENT_TYPE,
         }
     }
 
@@ -42,6 +46,7 @@ impl Framing {
             Framing::Sse => sse::write_text(name, data, out),
             Framing::AwsEventStream => aws_event_stream::write_text(name, data, out),
             Framing::AwsChunks => aws_chunks::write(&Event::of(name, Some(data)), out),
+            Framing::Lines => lines::write(data, out),
         }
     }
 }
@@ -52,6 +57,7 @@ pub enum EventReader {
     Sse(sse::SseReader),
     AwsEventStream(aws_event_stream::AwsEventReader),
     AwsChunks(aws_chunks::AwsChunkReader),
+    Lines(lines::JsonLineReader),
 }
 
 impl EventReader {
@@ -61,6 +67,7 @@ impl EventReader {
             Framing::Sse => EventReader::Sse(sse::SseReader::default()),
             Framing::AwsEventStream => EventReader::AwsEventStream(aws_event_stream::AwsEventReader::default()),
             Framing::AwsChunks => EventReader::AwsChunks(aws_chunks::AwsChunkReader::default()),
+            Framing::Lines => EventReader::Lines(lines::JsonLineReader::default()),
         }
     }
 
@@ -71,6 +78,7 @@ impl EventReader {
             EventReader::Sse(reader) => reader.push(chunk, out),
             EventReader::AwsEventStream(reader) => reader.push(chunk, out),
             EventReader::AwsChunks(reader) => reader.push(chunk, out),
+            EventReader::Lines(reader) => reader.push(chunk, out),
         }
     }
 
@@ -78,6 +86,7 @@ impl EventReader {
     pub fn finish(&mut self) -> Option<Event> {
         match self {
             EventReader::Sse(reader) => reader.finish(),
+            EventReader::Lines(reader) => reader.finish(),
             EventReader::AwsEventStream(reader) => {
                 reader.finish();
                 None
@@ -96,6 +105,7 @@ impl EventReader {
             EventReader::Sse(reader) => reader.buffered(),
             EventReader::AwsEventStream(reader) => reader.buffered(),
             EventReader::AwsChunks(reader) => reader.buffered(),
+            EventReader::Lines(reader) => reader.buffered(),
         }
     }
 
@@ -106,6 +116,7 @@ impl EventReader {
             EventReader::Sse(reader) => reader.overflowed().then_some(FramingError::Endless),
             EventReader::AwsEventStream(reader) => reader.failure(),
             EventReader::AwsChunks(reader) => reader.failure(),
+            EventReader::Lines(reader) => reader.overflowed().then_some(FramingError::Endless),
         }
     }
 }

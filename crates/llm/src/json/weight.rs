@@ -104,8 +104,10 @@ impl Weight {
     /// the tree that is encoded, and its text. Not all of them exist at the same time.
     #[must_use]
     pub fn translated(&self) -> usize {
+        // A key has at most one string as its value. The others are in lists, as Ollama's pictures.
+        let listed = self.strings.saturating_sub(2 * self.keys);
         // Long strings exist three times: decoded, translated, and encoded, with spare capacity.
-        3 * self.bytes + self.bytes / 4 + self.nodes() * 2 + 4_096
+        3 * self.bytes + self.bytes / 4 + self.nodes() * 2 + listed * LISTED + 4_096
     }
 }
 
@@ -148,6 +150,8 @@ const OPEN: usize = 400;
 const COMMA: usize = 216;
 /// Its entry in an object, in addition to the value.
 const KEY: usize = 110;
+/// A string in a list, in addition to the value: as a part of a message it becomes three objects.
+const LISTED: usize = 1_000;
 /// A request to embed one text.
 const EMBEDDED: usize = 2_400;
 /// The smallest allocation.

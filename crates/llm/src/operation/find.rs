@@ -6,16 +6,17 @@ use percent_encoding::percent_decode_str;
 
 use super::{Operation, OperationKind, TABLE};
 use crate::Dialect;
-use crate::Dialect::{Anthropic, Bedrock, Cohere, Gemini, OpenAi};
+use crate::Dialect::{Anthropic, Bedrock, Cohere, Gemini, Ollama, OpenAi};
 use crate::path;
 
 /// Prefixes under which other gateways serve the same paths, and the dialect of each.
-const PREFIXES: [(&str, Option<Dialect>); 8] = [
+const PREFIXES: [(&str, Option<Dialect>); 9] = [
     ("openai", Some(OpenAi)),
     ("anthropic", Some(Anthropic)),
     ("genai", Some(Gemini)),
     ("bedrock", Some(Bedrock)),
     ("cohere", Some(Cohere)),
+    ("ollama", Some(Ollama)),
     ("litellm", None),
     ("langchain", None),
     ("pydanticai", None),
@@ -107,6 +108,10 @@ pub fn dialect_of(path: &str, hints: Hints) -> Dialect {
     }
     if path.contains("/model/") || first == "foundation-models" || first == "model" {
         return Bedrock;
+    }
+    // OpenRouter's paths of OpenAI's API begin with `/api/v1`.
+    if path.contains("/api/") && !path.contains("/api/v1/") {
+        return Ollama;
     }
     let google =
         hints.google || ["/v1beta", ":generateContent", "/publishers/google/"].iter().any(|part| path.contains(part));
@@ -323,6 +328,18 @@ mod tests {
             ("POST", "/v2/rerank", Some((Cohere, "rerank", None))),
             ("POST", "/v1/rerank", Some((OpenAi, "rerank", None))),
             ("POST", "/rerank", Some((OpenAi, "rerank", None))),
+            ("POST", "/api/chat", Some((Ollama, "chat", None))),
+            ("POST", "/ollama/api/chat", Some((Ollama, "chat", None))),
+            ("POST", "/api/generate", Some((Ollama, "generate", None))),
+            ("POST", "/api/embed", Some((Ollama, "embeddings", None))),
+            ("GET", "/api/tags", Some((Ollama, "models", None))),
+            ("GET", "/api/ps", Some((Ollama, "models", None))),
+            ("POST", "/ollama/api/show", Some((Ollama, "models", None))),
+            ("GET", "/api/version", Some((Ollama, "version", None))),
+            // Management of a server.
+            ("POST", "/api/pull", None),
+            ("POST", "/api/create", None),
+            ("POST", "/openai/api/chat", None),
             // Version 1 is another API.
             ("POST", "/cohere/v1/rerank", None),
             ("POST", "/v1/embed", None),

@@ -33,6 +33,16 @@ pub enum OperationKind {
     /// Answered by the gateway itself.
     ListModels,
     GetModel,
+    /// The version of the API.
+    Version,
+}
+
+impl OperationKind {
+    /// Whether the gateway answers it itself, without a provider.
+    #[must_use]
+    pub fn is_answered_here(self) -> bool {
+        matches!(self, OperationKind::ListModels | OperationKind::GetModel | OperationKind::Version)
+    }
 }
 
 /// Where the model's name is.
@@ -102,6 +112,7 @@ impl Operation {
     pub fn format(&self) -> CallerFormat {
         match self.kind {
             OperationKind::Responses => CallerFormat::OpenAiResponses,
+            _ if self.is_generate() => CallerFormat::OllamaGenerate,
             _ => CallerFormat::Common(self.dialect.format()),
         }
     }
@@ -122,6 +133,12 @@ impl Operation {
     #[must_use]
     pub fn is_invoke_model(&self) -> bool {
         self.dialect == Dialect::Anthropic && self.path.starts_with("model/")
+    }
+
+    /// Whether it is Ollama's answer to a single prompt.
+    #[must_use]
+    pub fn is_generate(&self) -> bool {
+        self.dialect == Dialect::Ollama && self.path == "api/generate"
     }
 
     /// Whether the path is a cloud's own: `InvokeModel`, and Vertex AI's paths for Claude. Its callers' credentials are

@@ -28,7 +28,7 @@ const fn row(
     }
 }
 
-use Dialect::{Anthropic, Bedrock, Cohere, Gemini, OpenAi};
+use Dialect::{Anthropic, Bedrock, Cohere, Gemini, Ollama, OpenAi};
 use Meter::{Characters, Free, Images, Searches, Seconds, Tokens};
 use ModelLocation::{Field, Form, Nowhere, Path};
 
@@ -171,6 +171,33 @@ pub const TABLE: &[Operation] = &[
     streaming(row((Cohere, OperationKind::Chat), "v2/chat", Field, Tokens, "chat", CHAT)),
     row((Cohere, OperationKind::Embeddings), "v2/embed", Field, Tokens, "embeddings", both(RequestType::Embedding)),
     row((Cohere, OperationKind::Rerank), "v2/rerank", Field, Searches, "rerank", both(RequestType::Rerank)),
+    streaming(row((Ollama, OperationKind::Chat), "api/chat", Field, Tokens, "chat", CHAT)),
+    // A conversation of one turn.
+    streaming(row((Ollama, OperationKind::Chat), "api/generate", Field, Tokens, "generate", CHAT)),
+    row((Ollama, OperationKind::Embeddings), "api/embed", Field, Tokens, "embeddings", both(RequestType::Embedding)),
+    // The older one, of a single text.
+    row(
+        (Ollama, OperationKind::Embeddings),
+        "api/embeddings",
+        Field,
+        Tokens,
+        "embeddings",
+        both(RequestType::Embedding),
+    ),
+    Operation {
+        method: "GET",
+        ..row((Ollama, OperationKind::ListModels), "api/tags", Nowhere, Free, "models", both(RequestType::ListModels))
+    },
+    // The models in memory: for a caller of the gateway, all are ready.
+    Operation {
+        method: "GET",
+        ..row((Ollama, OperationKind::ListModels), "api/ps", Nowhere, Free, "models", both(RequestType::ListModels))
+    },
+    row((Ollama, OperationKind::GetModel), "api/show", Field, Free, "models", both(RequestType::ListModels)),
+    Operation {
+        method: "GET",
+        ..row((Ollama, OperationKind::Version), "api/version", Nowhere, Free, "version", both(RequestType::ListModels))
+    },
 ];
 
 const fn streaming(row: Operation) -> Operation {

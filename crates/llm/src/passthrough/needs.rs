@@ -108,7 +108,9 @@ impl Scanned {
         let mut needs = Needs::PROMPT_CACHING.when(cached);
         let turns = match operation.dialect {
             Dialect::OpenAi if operation.kind == OperationKind::Responses => Field::Input,
-            Dialect::OpenAi | Dialect::Anthropic | Dialect::Bedrock | Dialect::Cohere => Field::Messages,
+            Dialect::OpenAi | Dialect::Anthropic | Dialect::Bedrock | Dialect::Cohere | Dialect::Ollama => {
+                Field::Messages
+            }
             Dialect::Gemini => Field::Contents,
         };
         needs |= value(turns).map_or(Needs::default(), |turns| {
@@ -125,6 +127,16 @@ impl Scanned {
             let schema = object(of(Field::TextOutput, "textFormat"));
             let extra = value(Field::AdditionalModelRequestFields).map_or(Needs::default(), model_fields);
             return needs | Needs::TOOLS.when(tools) | Needs::STRUCTURED_OUTPUTS.when(schema) | extra;
+        }
+        if operation.dialect == Dialect::Ollama {
+            // The pictures of a single prompt.
+            let pictures = value(Field::Images).and_then(raw::length) > Some(0);
+            let thinks = value(Field::Think).is_some_and(|raw| raw != "false");
+            let schema = object(value(Field::Format));
+            return needs
+                | Needs::VISION.when(pictures)
+                | Needs::REASONING.when(thinks)
+                | Needs::STRUCTURED_OUTPUTS.when(schema);
         }
         let schema = is(of(Field::ResponseFormat, "type"), "json_schema")
             || is(of(Field::Text, "format").and_then(|format| member(format, "type")), "json_schema")
@@ -210,6 +222,8 @@ mod tests {
         const MESSAGES: &str = "/v1/messages";
         const GEMINI: &str = "/v1beta/models/m:generateContent";
         const CONVERSE: &str = "/model/m/converse";
+        const OLLAMA: &str = "/api/chat";
+        const GENERATE: &str = "/api/generate";
         for (path, body, expected) in [
             (CHAT, r#"{"messages":[{"role":"user","content":"a picture: image_url"}]}"#, &[][..]),
             (CHAT, r#"{"messages":[{"content":[{"type":"image_url","image_url":{"url":"u"}}]}]}"#, &["Vision"]),
@@ -301,6 +315,16 @@ mod tests {
                 r#"{"cachedContent":"c","generationConfig":{"responseModalities":["AUDIO"]}}"#,
                 &["PromptCaching", "Audio"],
             ),
+            (OLLAMA, r#"{"messages":[{"content":"images","images":[]}],"think":false,"format":"json"}"#, &[]),
+            (OLLAMA, r#"{"messages":[{"content":"a","images":["iVBORw0KGgo="]}]}"#, &["Vision"]),
+            (
+                OLLAMA,
+                r#"{"messages":[{"tool_calls":[{"function":{"arguments":{"images":["a"]}}}]}],"tools":[{"type":"function"}]}"#,
+                &["Tools"],
+            ),
+            (OLLAMA, r#"{"messages":[],"think":"low","format":{}}"#, &["Reasoning", "StructuredOutputs"]),
+            (GENERATE, r#"{"prompt":"a","images":["iVBORw0KGgo="],"think":true}"#, &["Vision", "Reasoning"]),
+            (GENERATE, r#"{"prompt":"images"}"#, &[]),
             (CONVERSE, r#"{"messages":[{"content":[{"text":"image"},{"image":{"format":"png"}}]}]}"#, &["Vision"]),
             (CONVERSE, r#"{"messages":[{"content":[{"document":{"format":"txt","source":{"text":"x"}}}]}]}"#, &[]),
             (

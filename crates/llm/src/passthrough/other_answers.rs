@@ -12,6 +12,7 @@ use crate::json::lenient::{
 };
 use crate::operation::OperationKind;
 use crate::passthrough::summary::AnswerSummary;
+use crate::usage::Usage;
 
 /// Answers other than conversations.
 #[derive(Debug, Default, Deserialize)]
@@ -32,6 +33,9 @@ struct Plain<'a> {
     predictions: Present,
     #[serde(rename = "input_tokens")]
     input_tokens: LenientCount,
+    /// Of Ollama's embeddings.
+    #[serde(rename = "prompt_eval_count")]
+    prompt_eval_count: LenientCount,
     /// Seconds of transcribed audio.
     duration: LenientMillis,
     #[serde(rename = "service_tier")]
@@ -54,7 +58,8 @@ pub(crate) fn plain(dialect: Dialect, kind: OperationKind, body: &[u8]) -> Optio
     let openai = plain.usage.0.map(|tokens| tokens.usage());
     let gemini = plain.usage_metadata.0.as_ref().map(gemini::UsageMetadata::usage);
     let cohere = plain.meta.0.map(|meta| meta.usage());
-    let usage = openai.or(gemini).or(cohere).unwrap_or_default().believed(false);
+    let ollama = Usage { input: plain.prompt_eval_count.0, ..Usage::default() };
+    let usage = openai.or(gemini).or(cohere).unwrap_or(ollama).believed(false);
     let model = plain.model.owned();
     if let Some(error) = plain.error.0 {
         return Some(AnswerSummary::of_error(error, usage, model));
@@ -64,6 +69,7 @@ pub(crate) fn plain(dialect: Dialect, kind: OperationKind, body: &[u8]) -> Optio
             (plain.embedding.0 || plain.embeddings.0 || plain.predictions.0, "embeddings")
         }
         (OperationKind::Embeddings, Dialect::Cohere) => (plain.embeddings.0, "embeddings"),
+        (OperationKind::Embeddings, Dialect::Ollama) => (plain.embeddings.0 || plain.embedding.0, "embeddings"),
         (OperationKind::Embeddings, _) => (plain.data.0, "data"),
         // Google omits zeros.
         (OperationKind::CountTokens, Dialect::Gemini) => (true, "totalTokens"),

@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `field` | the keys |
 //! | `members` | keys, and the shapes of values |
-//! | `generation` | Gemini's `generationConfig` and Bedrock's `inferenceConfig`, whose members are read |
+//! | `generation` | `generationConfig`, `inferenceConfig` and `options`, whose members are read |
 //! | `cap` | the limit of an answer's length, and the number of answers |
 //! | `thinking` | thinking budgets that must stay below a limit |
 //! | `edit` | all edits of a body in the caller's own dialect |
@@ -73,6 +73,8 @@ pub struct Scanned {
     pub model: Option<String>,
     /// `stream: true`.
     pub stream: bool,
+    /// `stream: false`, for dialects in which a stream is the default.
+    pub unstreamed: bool,
     /// `stream_options.include_usage: true`.
     pub include_usage: bool,
     /// `fallbacks`: names, in order.
@@ -91,11 +93,12 @@ pub struct Scanned {
     /// `service_tier` in lower case, or a faster `speed`, which Anthropic has too: a different price.
     pub service_tier: Option<String>,
     /// The values of the fields that limit an answer, in the order of [`CapField`].
-    caps: [Option<u64>; 5],
+    caps: [Option<u64>; 6],
     n: Option<u64>,
     best_of: Option<u64>,
     generation: Option<GenerationConfig>,
     inference: Option<GenerationConfig>,
+    options: Option<GenerationConfig>,
     /// The members that were read, in the body's order.
     places: Vec<Member>,
     /// Whether Google's keys are spelled with underscores in this body.
@@ -171,7 +174,10 @@ impl<'a> BodyReading<'a> {
                 let wrong = ScanError::Wrong { field: "model", expected: "a string" };
                 scanned.model = Some(short(raw, "model")?.ok_or(wrong)?);
             }
-            Field::Stream => scanned.stream = boolean(raw, "stream")?,
+            Field::Stream => {
+                scanned.stream = boolean(raw, "stream")?;
+                scanned.unstreamed = raw == "false";
+            }
             Field::Fallbacks => match anthropics(raw) {
                 Some(own) => scanned.own_fallbacks = Some(own),
                 None => scanned.fallbacks = Some(fallbacks(raw)?),
@@ -205,6 +211,10 @@ impl<'a> BodyReading<'a> {
             Field::InferenceConfig => {
                 scanned.inference = GenerationConfig::read(raw, value_at.start, ConfigKeys::INFERENCE)?;
             }
+            // Elsewhere it may be anything.
+            Field::Options if raw.starts_with('{') => {
+                scanned.options = GenerationConfig::read(raw, value_at.start, ConfigKeys::OPTIONS)?;
+            }
             _ => {}
         }
         scanned.snake_case |= Field::name(&key) != key;
@@ -219,6 +229,7 @@ impl<'a> BodyReading<'a> {
         let cap = |config: &Option<GenerationConfig>| config.as_ref()?.cap.filter(|cap| *cap > 0);
         scanned.caps[CapField::Generation as usize] = cap(&scanned.generation);
         scanned.caps[CapField::Inference as usize] = cap(&scanned.inference);
+        scanned.caps[CapField::Options as usize] = cap(&scanned.options);
         scanned.conversation = opening[1].and_then(|turns| conversation(opening[0], turns));
         scanned
     }

@@ -13,7 +13,7 @@
 //! | Anthropic | unpacked | marked ones are removed, or get the target's own signature again | removes a thinking budget if the current turn now lacks thinking |
 //! | Gemini | unpacked | marked ones are removed | a marked call gets Google's replacement signature, or none |
 //! | Bedrock | unpacked | marked ones are removed, or get the target's own signature again | removes Claude's thinking budget if the current turn now lacks thinking |
-//! | Cohere | unpacked | those beside a call with another provider's mark are removed | |
+//! | Cohere, Ollama | unpacked | those beside a call with another provider's mark are removed | |
 //!
 //! Turns without additions keep their bytes, and so does everything outside of the turns.
 

@@ -24,6 +24,8 @@ pub struct Api {
 #[derive(Clone, Copy, Debug)]
 pub struct Apis {
     pub usual: &'static Api,
+    /// See [`ProviderType::own`](super::ProviderType::own).
+    pub own: Option<&'static Api>,
     /// See [`ProviderType::by_model`](super::ProviderType::by_model).
     pub by_model: &'static [(&'static str, &'static Api)],
 }
@@ -32,13 +34,16 @@ impl Apis {
     /// A server with one API.
     #[must_use]
     pub const fn one(usual: &'static Api) -> Self {
-        Apis { usual, by_model: &[] }
+        Apis { usual, own: None, by_model: &[] }
     }
 
     /// The API for a model, by the name that the server is sent: `claude-sonnet-4-5`,
     /// `publishers/anthropic/models/claude-sonnet-4-5`, `us.anthropic.claude-sonnet-4-5-20250929-v1:0`.
     #[must_use]
     pub fn of(&self, caller: Dialect, upstream_model: &str) -> &'static Api {
+        if let Some(own) = self.own.filter(|own| own.dialect == caller) {
+            return own;
+        }
         // Converse serves all models, so its callers need no other API.
         if self.by_model.is_empty() || caller == self.usual.dialect && self.usual.url == UrlLayout::Converse {
             return self.usual;
@@ -121,6 +126,16 @@ pub const COHERE: Api = Api {
     body_version: None,
 };
 
+/// Ollama's own API.
+pub const OLLAMA: Api = Api {
+    dialect: Dialect::Ollama,
+    format: Format::Ollama,
+    url: UrlLayout::Ollama,
+    framing: Framing::Lines,
+    header: None,
+    body_version: None,
+};
+
 impl Api {
     /// The API whose errors it sends.
     #[must_use]
@@ -140,6 +155,7 @@ impl Api {
             Dialect::Gemini => &GEMINI,
             Dialect::Bedrock => &BEDROCK,
             Dialect::Cohere => &COHERE,
+            Dialect::Ollama => &OLLAMA,
         }
     }
 }

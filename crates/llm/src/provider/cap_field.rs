@@ -13,4 +13,6 @@ pub enum CapField {
     Generation,
     /// `inferenceConfig.maxTokens` of Bedrock.
     Inference,
+    /// `options.num_predict` of Ollama.
+    Options,
 }

@@ -38,6 +38,8 @@ pub struct ProviderType {
     pub name: &'static str,
     /// `None` for `Mock`, where it is a setting.
     pub api: Option<&'static Api>,
+    /// Another API of the same server, for callers who speak it.
+    pub own: Option<&'static Api>,
     /// Other APIs of the same server, by the word with which a model's name begins.
     pub by_model: &'static [(&'static str, &'static Api)],
     /// Its API if the provider's object names an API version.
@@ -60,7 +62,7 @@ impl ProviderType {
     /// Its APIs. `mock` is the dialect of a type that has no API of its own.
     #[must_use]
     pub fn apis(&self, mock: Dialect) -> Apis {
-        Apis { usual: self.api.unwrap_or(Api::of(mock)), by_model: self.by_model }
+        Apis { usual: self.api.unwrap_or(Api::of(mock)), own: self.own, by_model: self.by_model }
     }
 }
 

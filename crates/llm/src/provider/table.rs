@@ -1,7 +1,7 @@
 //! The provider types, one row each.
 
 use super::api::{
-    ANTHROPIC, AZURE_DEPLOYMENTS, BEDROCK, BEDROCK_CLAUDE, COHERE, GEMINI, OPENAI, PERPLEXITY, VERTEX_CLAUDE,
+    ANTHROPIC, AZURE_DEPLOYMENTS, BEDROCK, BEDROCK_CLAUDE, COHERE, GEMINI, OLLAMA, OPENAI, PERPLEXITY, VERTEX_CLAUDE,
     VERTEX_GEMINI,
 };
 use super::{Auth, ProviderType, Quirks};
@@ -14,6 +14,7 @@ const fn openai_like(
     ProviderType {
         name,
         api: Some(&OPENAI),
+        own: None,
         by_model: &[],
         versioned: None,
         endpoint,
@@ -134,7 +135,9 @@ pub const TYPES: &[ProviderType] = &[
         quirks: Quirks::NONE,
         ..openai_like("Cohere", Some("https://api.cohere.com"), &["COHERE_API_KEY", "CO_API_KEY"])
     },
+    // Its endpoint is that of OpenAI's API. Its own is beside it.
     ProviderType {
+        own: Some(&OLLAMA),
         keyless: true,
         quirks: Quirks::OLLAMA,
         ..with_responses(openai_like("Ollama", Some("http://127.0.0.1:11434/v1"), &[]))

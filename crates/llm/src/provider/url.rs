@@ -31,6 +31,8 @@ pub enum UrlLayout {
     InvokeModel,
     /// `v2/chat`; the body names the model.
     Cohere,
+    /// `api/chat`; the body names the model. Beside the version that the endpoint includes.
+    Ollama,
 }
 
 impl UrlLayout {
@@ -103,6 +105,7 @@ impl UrlLayout {
             UrlLayout::VertexGemini => UpstreamPath::vertex("google", model, ":predict"),
             UrlLayout::AzureDeployments => UpstreamPath::deployment(model, EMBEDDINGS),
             UrlLayout::Cohere => Ok(UpstreamPath::fixed("v2/embed")),
+            UrlLayout::Ollama => Ok(UpstreamPath::fixed("api/embed")),
             UrlLayout::OpenAi
             | UrlLayout::Perplexity
             | UrlLayout::Anthropic
@@ -120,6 +123,7 @@ impl UrlLayout {
             UrlLayout::OpenAi | UrlLayout::Perplexity => Ok(UpstreamPath::fixed(CHAT)),
             UrlLayout::Anthropic => Ok(UpstreamPath::fixed("messages")),
             UrlLayout::Cohere => Ok(UpstreamPath::fixed("v2/chat")),
+            UrlLayout::Ollama => Ok(UpstreamPath::fixed("api/chat")),
             UrlLayout::Gemini => UpstreamPath::gemini(model, generate),
             UrlLayout::AzureDeployments => UpstreamPath::deployment(model, CHAT),
             UrlLayout::VertexGemini => UpstreamPath::vertex("google", model, generate),
@@ -148,7 +152,8 @@ impl UrlLayout {
             | UrlLayout::VertexClaude
             | UrlLayout::Converse
             | UrlLayout::InvokeModel
-            | UrlLayout::Cohere => None,
+            | UrlLayout::Cohere
+            | UrlLayout::Ollama => None,
         }
     }
 }
@@ -167,7 +172,8 @@ fn names_deployment(kind: OperationKind) -> bool {
         | OperationKind::CountTokens
         | OperationKind::Moderations
         | OperationKind::ListModels
-        | OperationKind::GetModel => false,
+        | OperationKind::GetModel
+        | OperationKind::Version => false,
     }
 }
 

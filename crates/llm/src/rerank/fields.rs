@@ -41,6 +41,6 @@ pub const fn of(caller: Dialect) -> &'static [FieldRow] {
     match caller {
         Dialect::OpenAi => JINA,
         Dialect::Cohere => COHERE,
-        Dialect::Anthropic | Dialect::Gemini | Dialect::Bedrock => &[],
+        Dialect::Anthropic | Dialect::Gemini | Dialect::Bedrock | Dialect::Ollama => &[],
     }
 }

@@ -35,7 +35,7 @@ pub fn decode_request(caller: Dialect, body: &JsonObject) -> Result<RerankReques
     match caller {
         Dialect::OpenAi => jina::decode_request(body),
         Dialect::Cohere => cohere::decode_request(body),
-        Dialect::Anthropic | Dialect::Gemini | Dialect::Bedrock => Err(none_at(caller)),
+        Dialect::Anthropic | Dialect::Gemini | Dialect::Bedrock | Dialect::Ollama => Err(none_at(caller)),
     }
 }
 

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use outrigger_llm::{CallerFormat, Format};
 use serde_json::{Map, Value, json};
 
-use crate::{bedrock, cohere};
+use crate::{bedrock, cohere, ollama};
 
 /// A client without knowledge of the gateway.
 pub struct Client {
@@ -85,6 +85,13 @@ pub const CLIENTS: &[Client] = &[
         first: cohere::first,
         take: |body, answer| cohere::take(body, answer["message"].clone()),
         take_stream: |body, events| cohere::take(body, cohere::joined(events)),
+    },
+    Client {
+        name: "ollama",
+        format: CallerFormat::Common(Format::Ollama),
+        first: ollama::first,
+        take: |body, answer| ollama::take(body, answer["message"].clone()),
+        take_stream: |body, lines| ollama::take(body, ollama::joined(lines)),
     },
 ];
 

@@ -5,6 +5,7 @@
 mod bedrock;
 mod clients;
 mod cohere;
+mod ollama;
 mod providers;
 
 use std::collections::HashSet;
@@ -12,9 +13,9 @@ use std::collections::HashSet;
 use bytes::Bytes;
 use clients::{CLIENTS, Client};
 use outrigger_llm::chat::{JsonObject, mark, signature};
-use outrigger_llm::framing::{Event, EventReader, Framing};
+use outrigger_llm::framing::{Event, EventReader};
 use outrigger_llm::passthrough::strip_marks::strip_marks;
-use outrigger_llm::provider::{Target, lookup};
+use outrigger_llm::provider::{Api, Target, lookup};
 use outrigger_llm::{
     Answer, CallerFormat, Format, StreamDecoder, StreamEncoder, decode_request, decode_response, encode_request,
     encode_response,
@@ -84,8 +85,7 @@ fn take(client: &Client, body: &mut Value, provider: &Provider, n: usize, stream
     let mut encoder = StreamEncoder::new(client.format, answer_of(provider, n));
     decoded.iter().for_each(|event| encoder.push(event, &mut bytes));
     let aws = client.format == Format::Bedrock.into();
-    let framing = if aws { Framing::AwsEventStream } else { Framing::Sse };
-    let (mut reader, mut read) = (EventReader::new(framing), Vec::new());
+    let (mut reader, mut read) = (EventReader::new(Api::of(client.format.dialect()).framing), Vec::new());
     reader.push(&Bytes::from(bytes), &mut read);
     read.extend(reader.finish());
     let data = |event: &Event| serde_json::from_str(&event.data()?).ok();
@@ -186,6 +186,8 @@ fn check_calls(provider: &Provider, body: &Value, turns: usize, case: &str) {
         match object.get("type").and_then(Value::as_str) {
             Some("function") if object.contains_key("id") => calls.extend(id("id")),
             Some("tool_use") => calls.extend(id("id")),
+            // Ollama's have no type.
+            None if object.contains_key("function") => calls.extend(id("id")),
             _ => {}
         }
         results.extend(id("tool_call_id").or(id("tool_use_id")));
@@ -262,7 +264,8 @@ fn every_format_has_a_provider_and_a_client() {
     for format in Format::ALL {
         assert!(PROVIDERS.iter().any(|provider| provider.format == format), "no provider with {format:?}");
     }
-    for format in CallerFormat::all() {
+    // A prompt has no turns.
+    for format in CallerFormat::all().filter(|format| *format != CallerFormat::OllamaGenerate) {
         assert!(CLIENTS.iter().any(|client| client.format == format), "no client with {format:?}");
     }
 }

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use outrigger_llm::Format;
 use serde_json::{Value, json};
 
-use crate::{bedrock, cohere};
+use crate::{bedrock, cohere, ollama};
 
 /// A provider and its model, and what it says in turn `n`.
 pub struct Provider {
@@ -188,6 +188,15 @@ pub const PROVIDERS: &[Provider] = &[
         answer: cohere::answer,
         events: cohere::events,
         own: cohere::own,
+    },
+    Provider {
+        kind: "Mock",
+        model: "qwen3",
+        family: "Mock",
+        format: Format::Ollama,
+        answer: ollama::answer,
+        events: ollama::lines,
+        own: ollama::own,
     },
 ];
 

@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each test that has this file uses some of it")]
 
-use outrigger_llm::Dialect::{self, Anthropic, Bedrock, Cohere, Gemini, OpenAi};
+use outrigger_llm::Dialect::{self, Anthropic, Bedrock, Cohere, Gemini, Ollama, OpenAi};
 
 /// A body of one shape.
 pub struct Shape {
@@ -25,6 +25,7 @@ impl Shape {
             Gemini => format!("/v1beta/models/{model}:generateContent"),
             Bedrock => format!("/model/{model}/converse"),
             Cohere => "/v2/chat".to_owned(),
+            Ollama => "/api/chat".to_owned(),
         }
     }
 }
@@ -32,7 +33,7 @@ impl Shape {
 /// The text before and after a list of turns in a dialect.
 fn around(dialect: Dialect) -> (&'static str, &'static str) {
     match dialect {
-        OpenAi | Cohere => (r#"{"model":"m","messages":["#, "]}"),
+        OpenAi | Cohere | Ollama => (r#"{"model":"m","messages":["#, "]}"),
         Anthropic => (r#"{"model":"m","max_tokens":10,"messages":["#, "]}"),
         Gemini => (r#"{"contents":["#, "]}"),
         Bedrock => (r#"{"messages":["#, "]}"),
@@ -42,7 +43,7 @@ fn around(dialect: Dialect) -> (&'static str, &'static str) {
 /// One turn that is valid in the dialect.
 fn turn(dialect: Dialect) -> &'static str {
     match dialect {
-        OpenAi | Anthropic | Cohere => r#"{"role":"user","content":"x"}"#,
+        OpenAi | Anthropic | Cohere | Ollama => r#"{"role":"user","content":"x"}"#,
         Gemini => r#"{"role":"user","parts":[{"text":"x"}]}"#,
         Bedrock => r#"{"role":"user","content":[{"text":"x"}]}"#,
     }
@@ -171,6 +172,7 @@ pub fn all() -> Vec<Shape> {
                 let inner = many("[0]", bytes);
                 let call = match dialect {
                     OpenAi | Cohere => format!(r#"{{"role":"assistant","tool_calls":[{{"id":"c","type":"function","function":{{"name":"f","arguments":" {{\"a\":[{inner}]}}"}}}}]}},{{"role":"tool","tool_call_id":"c","content":"\u007b\"a\":[{inner}]}}"}}"#),
+                    Ollama => format!(r#"{{"role":"assistant","tool_calls":[{{"id":"c","function":{{"name":"f","arguments":{{"a":[{inner}]}}}}}}]}},{{"role":"tool","tool_call_id":"c","content":"\u007b\"a\":[{inner}]}}"}}"#),
                     Anthropic => format!(r#"{{"role":"assistant","content":[{{"type":"tool_use","id":"c","name":"f","input":{{"a":[{inner}]}}}}]}},{{"role":"user","content":[{{"type":"tool_result","tool_use_id":"c","content":"{{\"a\":[{inner}]}}"}}]}}"#),
                     Gemini => format!(r#"{{"role":"model","parts":[{{"functionCall":{{"name":"f","args":{{"a":[{inner}]}}}}}}]}}"#),
                     Bedrock => format!(r#"{{"role":"assistant","content":[{{"toolUse":{{"toolUseId":"c","name":"f","input":{{"a":[{inner}]}}}}}}]}},{{"role":"user","content":[{{"toolResult":{{"toolUseId":"c","content":[{{"json":[{inner}]}}]}}}}]}}"#),
@@ -181,6 +183,7 @@ pub fn all() -> Vec<Shape> {
                 let (open, close) = around(dialect);
                 let call = match dialect {
                     OpenAi | Cohere => format!(r#"{{"role":"assistant","tool_calls":[{}]}}"#, many(r#"{"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}"#, bytes)),
+                    Ollama => format!(r#"{{"role":"assistant","tool_calls":[{}]}}"#, many(r#"{"function":{"name":"f"}}"#, bytes)),
                     Anthropic => format!(r#"{{"role":"assistant","content":[{}]}}"#, many(r#"{"type":"tool_use","id":"c","name":"f","input":{}}"#, bytes)),
                     Bedrock => format!(r#"{{"role":"assistant","content":[{}]}}"#, many(r#"{"toolUse":{"toolUseId":"c","name":"f","input":{}}}"#, bytes)),
                     Gemini => format!(r#"{{"role":"model","parts":[{}]}},{{"role":"user","parts":[{}]}}"#, many(r#"{"functionCall":{"name":"f"}}"#, bytes / 2), many(r#"{"functionResponse":{"name":"f"}}"#, bytes / 2)),
@@ -190,6 +193,8 @@ pub fn all() -> Vec<Shape> {
             shape("one turn of many parts", dialect, move |bytes| {
                 let (open, close) = around(dialect);
                 let (content, part) = match dialect {
+                    // It has no parts besides pictures.
+                    Ollama => ("images", r#""""#),
                     Gemini => ("parts", r#"{"text":""}"#),
                     Bedrock => ("content", r#"{"text":""}"#),
                     _ => ("content", r#"{"type":"text","text":""}"#),
@@ -210,6 +215,7 @@ pub fn all() -> Vec<Shape> {
                 let data = format!("iVBORw0KGgo{}", "A".repeat(bytes / 4 * 4 - 11));
                 let part = match dialect {
                     OpenAi | Cohere => format!(r#""content":[{{"type":"image_url","image_url":{{"url":"data:image/png;base64,{data}"}}}}]"#),
+                    Ollama => format!(r#""content":"","images":["{data}"]"#),
                     Anthropic => format!(r#""content":[{{"type":"image","source":{{"type":"base64","media_type":"image/png","data":"{data}"}}}}]"#),
                     Gemini => format!(r#""parts":[{{"inlineData":{{"mimeType":"image/png","data":"{data}"}}}}]"#),
                     Bedrock => format!(r#""content":[{{"image":{{"format":"png","source":{{"bytes":"{data}"}}}}}}]"#),
@@ -233,7 +239,7 @@ pub fn agent(dialect: Dialect, bytes: usize) -> String {
     let (mut tools, mut turns) = (Vec::new(), Vec::new());
     for tool in 0..20 {
         tools.push(match dialect {
-            OpenAi | Cohere => format!(r#"{{"type":"function","function":{{"name":"tool{tool}","description":"Reads.","parameters":{schema}}}}}"#),
+            OpenAi | Cohere | Ollama => format!(r#"{{"type":"function","function":{{"name":"tool{tool}","description":"Reads.","parameters":{schema}}}}}"#),
             Anthropic => format!(r#"{{"name":"tool{tool}","description":"Reads.","input_schema":{schema}}}"#),
             Gemini => format!(r#"{{"name":"tool{tool}","description":"Reads.","parametersJsonSchema":{schema}}}"#),
             Bedrock => format!(r#"{{"toolSpec":{{"name":"tool{tool}","description":"Reads.","inputSchema":{{"json":{schema}}}}}}}"#),
@@ -244,6 +250,9 @@ pub fn agent(dialect: Dialect, bytes: usize) -> String {
         let pair = match dialect {
             OpenAi | Cohere => format!(
                 r#"{{"role":"user","content":"Go on."}},{{"role":"assistant","content":"I look.","tool_calls":[{{"id":"call_{step}","type":"function","function":{{"name":"tool1","arguments":"{{\"path\":\"src/{step}.rs\"}}"}}}}]}},{{"role":"tool","tool_call_id":"call_{step}","content":"{text}"}}"#
+            ),
+            Ollama => format!(
+                r#"{{"role":"user","content":"Go on."}},{{"role":"assistant","content":"I look.","tool_calls":[{{"id":"call_{step}","function":{{"name":"tool1","arguments":{{"path":"src/{step}.rs"}}}}}}]}},{{"role":"tool","tool_call_id":"call_{step}","content":"{text}"}}"#
             ),
             Anthropic => format!(
                 r#"{{"role":"user","content":"Go on."}},{{"role":"assistant","content":[{{"type":"text","text":"I look."}},{{"type":"tool_use","id":"toolu_{step}","name":"tool1","input":{{"path":"src/{step}.rs"}}}}]}},{{"role":"user","content":[{{"type":"tool_result","tool_use_id":"toolu_{step}","content":"{text}"}}]}}"#

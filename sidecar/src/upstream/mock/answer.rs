@@ -19,7 +19,7 @@ pub fn answer_properties(request: &MockRequest) -> Answer {
         // The answer repeats some settings of it.
         request: match request.format {
             CallerFormat::OpenAiResponses => request.body.to_string().into(),
-            CallerFormat::Common(_) => bytes::Bytes::new(),
+            CallerFormat::Common(_) | CallerFormat::OllamaGenerate => bytes::Bytes::new(),
         },
         id: format!("mock-{:012x}", fastrand::u64(..) >> 16),
         model: request.model.clone(),

@@ -46,6 +46,7 @@ pub fn dialect(script: &MockDoc) -> Dialect {
         "Gemini" => Dialect::Gemini,
         "Bedrock" => Dialect::Bedrock,
         "Cohere" => Dialect::Cohere,
+        "Ollama" => Dialect::Ollama,
         _ => Dialect::OpenAi,
     }
 }
@@ -181,16 +182,18 @@ impl MockRequest {
             None => body.get("model").and_then(Value::as_str).unwrap_or_default().to_owned(),
         };
         let streams = path.ends_with(":streamGenerateContent") || path.ends_with("/converse-stream");
-        let stream = streams || body.get("stream").and_then(Value::as_bool).unwrap_or(false);
+        let stream = streams || body.get("stream").and_then(Value::as_bool).unwrap_or(dialect == Dialect::Ollama);
         let is_chat = match dialect {
             Dialect::OpenAi => matches!(path.as_str(), "chat/completions" | "responses"),
             Dialect::Anthropic => path == "messages",
             Dialect::Gemini => streams || path.ends_with(":generateContent"),
             Dialect::Bedrock => streams || path.ends_with("/converse"),
             Dialect::Cohere => path == "v2/chat",
+            Dialect::Ollama => matches!(path.as_str(), "api/chat" | "api/generate"),
         };
         let format = match (dialect, path.as_str()) {
             (Dialect::OpenAi, "responses") => CallerFormat::OpenAiResponses,
+            (Dialect::Ollama, "api/generate") => CallerFormat::OllamaGenerate,
             _ => dialect.into(),
         };
         let none = serde_json::Map::new();

@@ -39,6 +39,16 @@ pub fn answer(dialect: Dialect, provider: &str, request: &MockRequest) -> Respon
                 "meta": {"api_version": {"version": "2"}, "billed_units": {"input_tokens": used}},
             })
         }
+        (Dialect::Ollama, "api/embed") => {
+            let input = request.body.get("input").cloned().unwrap_or_default();
+            let texts = if let Value::Array(texts) = input { texts } else { vec![input] };
+            let used = tokens(&Value::Array(texts.clone()));
+            json!({
+                "model": request.model, "embeddings": texts.iter().map(vector).collect::<Vec<_>>(),
+                "prompt_eval_count": used,
+            })
+        }
+        (Dialect::Ollama, "api/embeddings") => json!({"embedding": vector(&request.body)}),
         (Dialect::OpenAi, "rerank") | (Dialect::Cohere, "v2/rerank") => ranking(dialect, request),
         _ => return unknown(dialect, request),
     };

@@ -42,7 +42,7 @@ pub const FIELDS: &[FieldRow] = &[
     row("stop_sequences", CARRIED, "", r#"["END"]"#),
     row("temperature", CARRIED, "", "0.5"),
     row("top_p", CARRIED, "", "0.9"),
-    row("top_k", REFUSED.with(Format::Gemini, Carried).with(Format::Cohere, Carried).with(Format::Bedrock, Adapted), "OpenAI's dialect has no such field; at Bedrock each model has its own", "40"),
+    row("top_k", REFUSED.with(Format::Ollama, Carried).with(Format::Gemini, Carried).with(Format::Cohere, Carried).with(Format::Bedrock, Adapted), "OpenAI's dialect has no such field; at Bedrock each model has its own", "40"),
     row("cache_control", HINT, CACHE, CACHE_SAMPLE),
     row("metadata", HINT, "identifies the user of the request", r#"{"user_id": "u"}"#),
     row("service_tier", HINT, "priority and price", r#""auto""#),

@@ -26,7 +26,7 @@ pub(crate) fn one(model: &ListedModel) -> Value {
 }
 
 /// `2026-11-22T08:39:05Z`. From days to a date with Howard Hinnant's `civil_from_days`.
-fn rfc3339(seconds: u64) -> String {
+pub(crate) fn rfc3339(seconds: u64) -> String {
     let (days, rest) = (seconds / 86_400, seconds % 86_400);
     let shifted = days + 719_468;
     let era = shifted / 146_097;

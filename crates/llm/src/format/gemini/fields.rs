@@ -210,7 +210,10 @@ pub const FIELDS: &[FieldRow] = &[
     row("generationConfig.topP", CARRIED, "", "0.9"),
     row(
         "generationConfig.topK",
-        HINT.with(Format::Anthropic, Carried).with(Format::Bedrock, Adapted).with(Format::Cohere, Carried),
+        HINT.with(Format::Ollama, Carried)
+            .with(Format::Anthropic, Carried)
+            .with(Format::Bedrock, Adapted)
+            .with(Format::Cohere, Carried),
         "OpenAI has no such field; at Bedrock each model has its own",
         "40",
     ),
@@ -218,19 +221,19 @@ pub const FIELDS: &[FieldRow] = &[
     row("generationConfig.stopSequences", CARRIED, "", r#"["END"]"#),
     row(
         "generationConfig.seed",
-        HINT.with(Format::OpenAiChat, Carried).with(Format::Cohere, Carried),
+        HINT.with(Format::Ollama, Carried).with(Format::OpenAiChat, Carried).with(Format::Cohere, Carried),
         "best effort everywhere; Anthropic has no such field",
         "7",
     ),
     row(
         "generationConfig.presencePenalty",
-        REFUSED.with(Format::OpenAiChat, Carried).with(Format::Cohere, Carried),
+        REFUSED.with(Format::Ollama, Carried).with(Format::OpenAiChat, Carried).with(Format::Cohere, Carried),
         "Anthropic has no such field, and Cohere's is from 0 to 1",
         "0.5",
     ),
     row(
         "generationConfig.frequencyPenalty",
-        REFUSED.with(Format::OpenAiChat, Carried).with(Format::Cohere, Carried),
+        REFUSED.with(Format::Ollama, Carried).with(Format::OpenAiChat, Carried).with(Format::Cohere, Carried),
         "Anthropic has no such field, and Cohere's is from 0 to 1",
         "0.5",
     ),

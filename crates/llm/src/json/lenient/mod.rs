@@ -16,7 +16,7 @@ use crate::json::weight::parse_within;
 
 pub(crate) use content::{Filled, Present};
 pub(crate) use error::LenientError;
-pub(crate) use scalar::{LenientCount, LenientMillis, LenientText, LenientTier};
+pub(crate) use scalar::{LenientCount, LenientFlag, LenientMillis, LenientText, LenientTier};
 
 /// The largest JSON tree that is built for a text with a duplicate key, in bytes.
 const LARGEST_SLOW: usize = 1 << 20;

@@ -137,6 +137,30 @@ impl<'de> Deserialize<'de> for LenientMillis {
     }
 }
 
+/// Whether a value is `true`.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct LenientFlag(pub bool);
+
+impl<'de> Deserialize<'de> for LenientFlag {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Read;
+        impl<'de> Visitor<'de> for Read {
+            type Value = LenientFlag;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                expecting(f)
+            }
+
+            fn visit_bool<E>(self, value: bool) -> Result<LenientFlag, E> {
+                Ok(LenientFlag(value))
+            }
+
+            otherwise!(LenientFlag(false); number str null list object);
+        }
+        deserializer.deserialize_any(Read)
+    }
+}
+
 /// The name of a service tier.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct LenientTier(pub Option<ServiceTier>);

@@ -55,6 +55,8 @@ pub(super) fn needs(turns: &[u8], by_key: bool) -> Needs {
                             _ => {}
                         },
                         b"mimeType" | b"mime_type" => needs |= by_mime(raw),
+                        // Ollama's messages have a list of pictures.
+                        b"" if opened_by == b"images" => needs |= Needs::VISION,
                         b"text" if by_key && opened_by == b"source" => written += 1,
                         _ => {}
                     }

@@ -24,6 +24,7 @@ impl CapField {
             (Dialect::OpenAi, OperationKind::Responses) => &[CapField::MaxOutputTokens],
             (Dialect::Gemini, OperationKind::Chat) => &[CapField::Generation],
             (Dialect::Bedrock, OperationKind::Chat) => &[CapField::Inference],
+            (Dialect::Ollama, OperationKind::Chat) => &[CapField::Options],
             _ => &[],
         }
     }
@@ -36,6 +37,7 @@ impl CapField {
             CapField::MaxOutputTokens => Field::MaxOutputTokens,
             CapField::Generation => Field::GenerationConfig,
             CapField::Inference => Field::InferenceConfig,
+            CapField::Options => Field::Options,
         }
     }
 
@@ -48,6 +50,7 @@ impl CapField {
             CapField::MaxOutputTokens => "max_output_tokens",
             CapField::Generation => "generationConfig",
             CapField::Inference => "inferenceConfig",
+            CapField::Options => "options",
         }
     }
 }
@@ -75,7 +78,7 @@ impl Scanned {
                 OperationKind::ImageGeneration => self.n,
                 _ => None,
             },
-            Dialect::Anthropic | Dialect::Bedrock | Dialect::Cohere => None,
+            Dialect::Anthropic | Dialect::Bedrock | Dialect::Cohere | Dialect::Ollama => None,
             Dialect::Gemini => self.generation.as_ref().and_then(|generation| generation.answers),
         };
         asked.unwrap_or(1).max(1)

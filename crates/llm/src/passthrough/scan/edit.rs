@@ -184,6 +184,9 @@ impl Scanned {
                 let names = ("inferenceConfig", "maxTokens");
                 self.add_to_config((&self.inference, Field::InferenceConfig), names, &tokens, changes);
             }
+            Some(CapField::Options) if !present => {
+                self.add_to_config((&self.options, Field::Options), ("options", "num_predict"), &tokens, changes);
+            }
             Some(field) if !present => match self.place(field.top()) {
                 Some(null) => changes.places.push((null.value.clone(), tokens)),
                 None => changes.added.push(format!("\"{}\":{tokens}", field.key())),
@@ -205,6 +208,7 @@ impl Scanned {
         match field {
             CapField::Generation => self.generation.as_ref()?.cap_at.clone(),
             CapField::Inference => self.inference.as_ref()?.cap_at.clone(),
+            CapField::Options => self.options.as_ref()?.cap_at.clone(),
             _ => Some(self.place(field.top())?.value.clone()),
         }
     }

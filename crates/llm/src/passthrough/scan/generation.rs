@@ -1,4 +1,5 @@
-//! Gemini's `generationConfig` and Bedrock's `inferenceConfig`: the only objects whose members are read and edited.
+//! Gemini's `generationConfig`, Bedrock's `inferenceConfig` and Ollama's `options`: the only objects whose members are
+//! read and edited.
 
 use std::ops::Range;
 
@@ -24,6 +25,8 @@ impl ConfigKeys {
 
     pub(super) const INFERENCE: ConfigKeys =
         ConfigKeys { object: "inferenceConfig", cap: &["maxTokens"], answers: &[] };
+
+    pub(super) const OPTIONS: ConfigKeys = ConfigKeys { object: "options", cap: &["num_predict"], answers: &[] };
 }
 
 /// Ranges are those of the whole body.

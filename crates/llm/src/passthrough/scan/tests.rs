@@ -46,6 +46,7 @@ fn only_the_listed_edits_are_made() {
 const CHAT: &[CapField] = &[CapField::MaxCompletionTokens, CapField::MaxTokens];
 const OLD: &[CapField] = &[CapField::MaxTokens];
 const GEMINI: &[CapField] = &[CapField::Generation];
+const OLLAMA: &[CapField] = &[CapField::Options];
 
 fn capped(body: &str, fields: &[CapField], tokens: u64) -> String {
     edited(body, Edits { cap: Some(Cap { tokens, fields }), ..Edits::default() })
@@ -90,6 +91,10 @@ fn a_cap_is_written_into_the_right_field() {
         ),
         (r#"{"generationConfig":{"maxOutputTokens":0}}"#, GEMINI, r#"{"generationConfig":{"maxOutputTokens":50}}"#),
         (r#"{"generationConfig":{"maxOutputTokens":7}}"#, GEMINI, r#"{"generationConfig":{"maxOutputTokens":7}}"#),
+        // Ollama's too. A negative number is no limit there.
+        (r#"{"options":{"seed":1}}"#, OLLAMA, r#"{"options":{"num_predict":50,"seed":1}}"#),
+        (r#"{"options":{"num_predict":-1}}"#, OLLAMA, r#"{"options":{"num_predict":50}}"#),
+        (r#"{"options":{"num_predict":7}}"#, OLLAMA, r#"{"options":{"num_predict":7}}"#),
         (r#"{"max_tokens":9}"#, &[], r#"{"max_tokens":9}"#),
     ] {
         assert_eq!(capped(body, fields, 50), expected, "{body} {fields:?}");
@@ -166,6 +171,8 @@ fn a_cap_is_read_from_the_fields_that_count() {
             r#"{"generationConfig":{"maxOutputTokens":0},"maxOutputTokens":7}"#,
             (None, 1),
         ),
+        ("/api/chat", r#"{"options":{"num_predict":7},"max_tokens":9}"#, (Some(7), 1)),
+        ("/api/generate", r#"{"options":{"num_predict":-1},"prompt":["a","b"]}"#, (None, 1)),
         ("/v1/images/generations", r#"{"n":4}"#, (None, 4)),
         ("/v1/embeddings", r#"{"max_tokens":7,"n":2}"#, (None, 1)),
     ] {

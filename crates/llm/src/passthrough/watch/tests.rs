@@ -1,4 +1,4 @@
-use crate::Dialect::{Anthropic, Bedrock, Cohere, Gemini, OpenAi};
+use crate::Dialect::{Anthropic, Bedrock, Cohere, Gemini, Ollama, OpenAi};
 
 use bytes::Bytes;
 
@@ -258,6 +258,7 @@ fn after_content(dialect: Dialect, events: &[(&str, &str)]) -> (StreamWatch, Vec
         Anthropic => r#"{"type":"content_block_delta","delta":{"type":"text_delta","text":"a"}}"#,
         Gemini => r#"{"modelVersion":"m","candidates":[{"content":{"parts":[{"text":"a"}]}}]}"#,
         Bedrock => r#"{"contentBlockIndex":0,"delta":{"text":"a"}}"#,
+        Ollama => r#"{"message":{"role":"assistant","content":"a"},"done":false}"#,
         Cohere => r#"{"type":"content-delta","index":0,"delta":{"message":{"content":{"text":"a"}}}}"#,
     };
     let name = if dialect == Bedrock { "contentBlockDelta" } else { "" };
@@ -543,6 +544,11 @@ fn whole_answers_are_observed() {
         (Gemini, "embeddings", "{}", malformed("`embeddings` is missing")),
         (Cohere, "embeddings", r#"{"embeddings":{"float":[[0.1]]}}"#, plain.clone()),
         (Cohere, "embeddings", "{}", malformed("`embeddings` is missing")),
+        (Ollama, "chat", r#"{"message":{"content":"a"},"done":true}"#, plain.clone()),
+        (Ollama, "chat", r#"{"message":{"content":""},"done":true,"done_reason":"stop"}"#, empty()),
+        (Ollama, "chat", r#"{"message":{"content":""},"done":true,"done_reason":"length"}"#, plain.clone()),
+        (Ollama, "chat", r#"{"error":"m"}"#, error("error", None)),
+        (Ollama, "chat", "{}", malformed("`message` is missing")),
         (Cohere, "rerank", r#"{"results":[]}"#, plain.clone()),
         (OpenAi, "rerank", r#" [{"score":0.5,"index":0}]"#, plain.clone()),
         (OpenAi, "rerank", r#"{"error":{"message":"m","type":"t"}}"#, error("t", None)),

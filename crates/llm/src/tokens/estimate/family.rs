@@ -127,7 +127,7 @@ impl TokenFamily {
                 ANTHROPIC_NEW
             }
             (true, _) | (false, Dialect::Anthropic) => ANTHROPIC,
-            (false, Dialect::OpenAi | Dialect::Bedrock | Dialect::Cohere) => OPEN_AI,
+            (false, Dialect::OpenAi | Dialect::Bedrock | Dialect::Cohere | Dialect::Ollama) => OPEN_AI,
             (false, Dialect::Gemini) => GEMINI,
         }
     }

@@ -72,6 +72,8 @@ impl Region {
             b"response_format" | b"text" | b"output_config" | b"output_format" | b"outputConfig"
             | b"generationConfig" | b"generation_config" => Region::Schema,
             b"model" => Region::Model,
+            b"format" if caller == Dialect::Ollama => Region::Schema,
+            b"options" | b"keep_alive" | b"think" if caller == Dialect::Ollama => Region::Settings,
             b"additionalModelRequestFields"
             | b"additionalModelResponseFieldPaths"
             | b"cachedContent"
@@ -258,7 +260,9 @@ impl<'a> BodyWalk<'a> {
     fn open(&mut self) {
         let words = self.region == Region::Words;
         let bedrock = self.caller == Dialect::Bedrock;
-        let is_free = FREE.contains(&self.key) || bedrock && self.key == b"json";
+        let is_free = FREE.contains(&self.key)
+            || bedrock && self.key == b"json"
+            || self.caller == Dialect::Ollama && self.key == b"arguments";
         if words && bedrock && self.free.is_none() {
             self.found.calls += u64::from(matches!(self.key, b"toolUse" | b"toolResult"));
         }
@@ -276,7 +280,7 @@ impl<'a> BodyWalk<'a> {
             (Region::Tools, Dialect::Gemini, 5)
             // `{"tools": [{"toolSpec": {…}}]}`
             | (Region::Tools, Dialect::Bedrock, 4)
-            | (Region::Tools, Dialect::OpenAi | Dialect::Anthropic | Dialect::Cohere, 3) => {
+            | (Region::Tools, Dialect::OpenAi | Dialect::Anthropic | Dialect::Cohere | Dialect::Ollama, 3) => {
                 self.found.tools += 1;
             }
             _ => {}
@@ -323,6 +327,7 @@ impl<'a> BodyWalk<'a> {
                     self.media(raw);
                 }
             }
+            b"" if self.caller == Dialect::Ollama && self.opened_by == b"images" => self.media(raw),
             // A picture or a document in S3.
             b"uri" if self.opened_by == b"s3Location" => self.found.documents_elsewhere += 1,
             b"encrypted_content" | b"redactedContent" => self.found.sealed += raw.len() as u64,

@@ -14,6 +14,7 @@ use crate::format::cohere::unsupported;
 use crate::format::openai_chat::content::{image, media_url};
 use crate::format::openai_chat::shape::{self, NotedFields};
 use crate::format::openai_chat::tools;
+use crate::format::turns::{result_text, user_turn};
 
 /// Decodes `messages` to prompts and turns.
 pub(super) fn decode(value: &Value, request: &mut ChatRequest, noted: &mut NotedFields) -> Result<(), RequestError> {
@@ -67,18 +68,6 @@ pub(super) fn decode(value: &Value, request: &mut ChatRequest, noted: &mut Noted
         }
     }
     Ok(())
-}
-
-/// Adds content to the user's turns. Results and the user content after them are one turn; two user messages stay two.
-fn user_turn(turns: &mut Vec<Message>, parts: Vec<Part>, is_result: bool) {
-    match turns.last_mut() {
-        Some(last)
-            if last.role == Role::User && (is_result || matches!(last.parts.last(), Some(Part::ToolResult(_)))) =>
-        {
-            last.parts.extend(parts);
-        }
-        _ => turns.push(Message { role: Role::User, parts }),
-    }
 }
 
 fn note_others(message: &JsonObject, path: &str, known: &[&str], noted: &mut NotedFields) {
@@ -233,25 +222,6 @@ fn encode_user(parts: &[Part], messages: &mut Vec<Value>, left_out: &mut Vec<Str
     };
     messages.push(object([("role", json!("user")), ("content", content)]));
     Ok(())
-}
-
-/// The text of a result. Cohere has no field for a failed tool, so the text says so.
-fn result_text(result: &ToolResult) -> String {
-    let texts: Vec<&str> = result
-        .content
-        .iter()
-        .filter_map(|part| match part {
-            Part::Text(text) | Part::Refusal(text) => Some(text.as_str()),
-            _ => None,
-        })
-        .collect();
-    let text = texts.join("\n");
-    let says_so = text.trim_start().get(.."error".len()).is_some_and(|start| start.eq_ignore_ascii_case("error"));
-    match result.is_error && !says_so {
-        true if text.is_empty() => "Error: the tool failed".to_owned(),
-        true => format!("Error: {text}"),
-        false => text,
-    }
 }
 
 fn encode_part(part: &Part) -> Result<Value, RequestError> {
