@@ -6,6 +6,7 @@
 
 mod aws_chunks;
 mod aws_event_stream;
+mod json_lines;
 mod lines;
 mod passthrough;
 mod scanner;
@@ -29,22 +30,27 @@ pub const TARGETS: &[FuzzTarget] = &[
     FuzzTarget { name: "gemini_request", run: translation::gemini_request },
     FuzzTarget { name: "bedrock_request", run: translation::bedrock_request },
     FuzzTarget { name: "cohere_request", run: translation::cohere_request },
+    FuzzTarget { name: "ollama_request", run: translation::ollama_request },
+    FuzzTarget { name: "ollama_generate_request", run: translation::ollama_generate_request },
     FuzzTarget { name: "responses_request", run: translation::responses_request },
     FuzzTarget { name: "openai_response", run: translation::openai_response },
     FuzzTarget { name: "anthropic_response", run: translation::anthropic_response },
     FuzzTarget { name: "gemini_response", run: translation::gemini_response },
     FuzzTarget { name: "bedrock_response", run: translation::bedrock_response },
     FuzzTarget { name: "cohere_response", run: translation::cohere_response },
+    FuzzTarget { name: "ollama_response", run: translation::ollama_response },
     FuzzTarget { name: "openai_stream", run: translation::openai_stream },
     FuzzTarget { name: "anthropic_stream", run: translation::anthropic_stream },
     FuzzTarget { name: "gemini_stream", run: translation::gemini_stream },
     FuzzTarget { name: "bedrock_stream", run: translation::bedrock_stream },
     FuzzTarget { name: "cohere_stream", run: translation::cohere_stream },
+    FuzzTarget { name: "ollama_stream", run: translation::ollama_stream },
     FuzzTarget { name: "embeddings", run: vectors::embeddings },
     FuzzTarget { name: "rerank", run: vectors::rerank },
     FuzzTarget { name: "aws_event_stream", run: aws_event_stream::events },
     FuzzTarget { name: "aws_chunks", run: aws_chunks::events },
     FuzzTarget { name: "marks", run: passthrough::marks },
+    FuzzTarget { name: "json_lines", run: json_lines::events },
     FuzzTarget { name: "scanner", run: scanner::body },
     FuzzTarget { name: "sync_lines", run: lines::both },
 ];

@@ -1,6 +1,6 @@
 //! The decoders of each dialect, combined with every encoder.
 
-use outrigger_llm::Dialect::{self, Anthropic, Bedrock, Cohere, Gemini, OpenAi};
+use outrigger_llm::Dialect::{self, Anthropic, Bedrock, Cohere, Gemini, Ollama, OpenAi};
 use outrigger_llm::chat::Part;
 use outrigger_llm::framing::EventReader;
 use outrigger_llm::passthrough::watch::StreamWatch;
@@ -33,6 +33,14 @@ pub(crate) fn cohere_request(input: &[u8]) {
     request(Cohere.format(), input);
 }
 
+pub(crate) fn ollama_request(input: &[u8]) {
+    request(Ollama.format(), input);
+}
+
+pub(crate) fn ollama_generate_request(input: &[u8]) {
+    request(CallerFormat::OllamaGenerate, input);
+}
+
 pub(crate) fn responses_request(input: &[u8]) {
     request(CallerFormat::OpenAiResponses, input);
 }
@@ -57,6 +65,10 @@ pub(crate) fn cohere_response(input: &[u8]) {
     response(Cohere, input);
 }
 
+pub(crate) fn ollama_response(input: &[u8]) {
+    response(Ollama, input);
+}
+
 pub(crate) fn openai_stream(input: &[u8]) {
     stream(OpenAi, input);
 }
@@ -76,6 +88,10 @@ pub(crate) fn bedrock_stream(input: &[u8]) {
 
 pub(crate) fn cohere_stream(input: &[u8]) {
     stream(Cohere, input);
+}
+
+pub(crate) fn ollama_stream(input: &[u8]) {
+    stream(Ollama, input);
 }
 
 /// A request that is accepted can be encoded in each dialect, or is refused, and the result is accepted there. A
