@@ -231,7 +231,7 @@ build-cluster: build
 	$(CARGO) build -q --locked --bins -p outrigger-sidecar
 
 install-clients:
-	@for name in openai anthropic google langchain boto3 cohere agents sdks; do \
+	@for name in openai anthropic google langchain boto3 cohere ollama agents sdks; do \
 	    scripts/venv.sh $$name tests/clients/requirements-$$name.txt; \
 	done
 	@scripts/venv.sh pytest tests/clients/requirements-pytest.txt

@@ -41,7 +41,9 @@ def environment(**more):
 
     Accounts are new each time: those of another run, or its lock, must not reach this one.
     """
-    foreign = ("AWS_", "OPENAI_", "ANTHROPIC_", "GEMINI_", "GOOGLE_", "LANGCHAIN_", "LANGSMITH_", "OUTRIGGER_")
+    foreign = (
+        "AWS_", "OPENAI_", "ANTHROPIC_", "GEMINI_", "GOOGLE_", "OLLAMA_", "LANGCHAIN_", "LANGSMITH_", "OUTRIGGER_",
+    )  # fmt: skip
     environment = {k: v for k, v in os.environ.items() if not k.startswith(foreign) and not k.lower().endswith("_proxy")}
     return environment | {"NO_PROXY": "127.0.0.1", "XDG_STATE_HOME": tempfile.mkdtemp(dir=STATES.name)} | more
 

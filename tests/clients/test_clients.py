@@ -29,6 +29,8 @@ UPSTREAMS = {
     # A server of its own, since it checks signatures.
     "bedrock": "amazon.nova-pro-v1:0",
 }
+# Ollama's servers have OpenAI's API too, by which all other clients reach them.
+MODELS = {**UPSTREAMS, "ollama": "qwen3"}
 
 COMMON = ["chat", "stream", "tools", "tools_stream", "parallel_tools", "structured_output", "thinking"]
 INVOKE = ["invoke_model", "invoke_model_stream"]
@@ -76,6 +78,7 @@ CLIENTS = {
     "python/llama_index": of_each(["openai", "anthropic"], [*SDK, "tools_stream", "unknown_model", "bad_request"]),
     "python/mistral": [*SDK, *ERRORS],
     "python/cohere": [*COMMON, "stream_events", *ERRORS, "list_models"],
+    "python/ollama": [*COMMON, "generate", *ERRORS, "list_models"],
     "node/openai": [*COMMON, "stream_without_usage", "structured_output_stream", *ERRORS, "list_models"],
     "node/anthropic": [*COMMON, *ERRORS, "list_models"],
     "node/google": [*COMMON, *ERRORS, "list_models"],
@@ -92,6 +95,7 @@ OWN = {
     ("python/cohere", "openai"): ["embed", "rerank"],
     ("python/cohere", "cohere"): ["embed", "rerank"],
     ("python/cohere", "gemini"): ["embed"],
+    **{("python/ollama", upstream): ["embed"] for upstream in (*EMBED, "ollama")},
 }
 # Clients of the shared environment only with mocks of the first three APIs.
 RUNS = [
@@ -99,7 +103,7 @@ RUNS = [
     for client in CLIENTS
     for upstream in UPSTREAMS
     if upstream not in ("bedrock", "cohere") or client.removeprefix("python/") not in IN_SDKS
-]
+] + [("python/ollama", "ollama")]
 
 
 def expected(client, upstream):
@@ -163,7 +167,7 @@ def run(client, upstream):
     """A client's report on an upstream, and the decisions that it caused."""
     with gateway_to(upstream) as gateway:
         variant = [client.partition(":")[2]] if ":" in client else []
-        return report(command(client), gateway.base, upstream, UPSTREAMS[upstream], *variant), gateway.decisions()
+        return report(command(client), gateway.base, upstream, MODELS[upstream], *variant), gateway.decisions()
 
 
 @pytest.mark.parametrize(("client", "upstream", "scenario"), [(*run, s) for run in RUNS for s in expected(*run)])

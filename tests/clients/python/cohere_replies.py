@@ -1,13 +1,11 @@
 """The cohere package with its own types, which its client does not check."""
 
 import json
-import urllib.error
-import urllib.request
 
 import cohere
 from cohere.v2.types import V2ChatResponse
 from cohere.v2.types.v2chat_stream_response import V2ChatStreamResponse
-from replies import BASE, run
+from replies import BASE, post, run
 from strict import checked
 
 client = cohere.ClientV2(api_key="dummy", base_url=BASE, timeout=60)
@@ -25,13 +23,7 @@ ASKED = [{"role": "user", "content": "Say what you said."}]
 
 
 def raw(model, stream):
-    body = json.dumps({"model": model, "messages": ASKED, "stream": stream}).encode()
-    request = urllib.request.Request(f"{BASE}/v2/chat", body, {"authorization": "Bearer dummy"})
-    try:
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            return answer.read().decode()
-    except urllib.error.HTTPError as error:
-        raise AssertionError(f"{error}: {error.read().decode()}") from None
+    return post("/v2/chat", {"model": model, "messages": ASKED, "stream": stream})
 
 
 def calls_of(calls):

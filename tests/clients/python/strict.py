@@ -1,4 +1,4 @@
-"""Types that allow more than they name, checked as if they forbade it."""
+"""Types that allow or ignore more than they name, checked as if they forbade it."""
 
 import typing
 
@@ -8,7 +8,8 @@ import pydantic
 def checked(kind, text, known=()):
     """The document as this type, without any value that the type does not allow, and any member that it does not name;
     but for the `known` ones, by their places."""
-    whole = pydantic.TypeAdapter(kind).validate_json(text, strict=True)
+    # Otherwise what the type ignores would be lost before it is seen.
+    whole = pydantic.TypeAdapter(kind).validate_json(text, strict=True, extra="allow")
     unknown(whole, type(whole).__name__, known)
     return whole
 
