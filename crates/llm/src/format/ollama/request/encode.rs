@@ -12,8 +12,8 @@ use crate::{EncodedRequest, RequestError};
 /// Encodes a request with at most `most` tokens of output.
 ///
 /// # Errors
-/// [`RequestError::Unsupported`] for what Ollama can't express: a tool that must be called, one call at a time, a
-/// picture behind a URL, a document.
+/// [`RequestError::Unsupported`] for what Ollama can't express: a tool that must be called, a picture behind a
+/// URL, a document.
 pub fn encode(request: &ChatRequest, target: &Target<'_>, most: Option<u64>) -> Result<EncodedRequest, RequestError> {
     let mut left_out = Vec::new();
     let mut body = JsonObject::new();
@@ -25,9 +25,6 @@ pub fn encode(request: &ChatRequest, target: &Target<'_>, most: Option<u64>) -> 
         Some(_) => return Err(unsupported("a tool that must be called")),
     }
     if offers {
-        if request.parallel_tool_calls == Some(false) {
-            return Err(unsupported("parallel_tool_calls"));
-        }
         body.insert("tools".into(), tools::encode(&request.tools));
     }
     match &request.output {

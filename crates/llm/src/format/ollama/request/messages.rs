@@ -16,7 +16,7 @@ use crate::format::turns::{result_text, user_turn};
 use crate::media::type_of_base64;
 
 /// A call without a result so far: its id and its tool.
-type OpenCall = (String, String);
+type UnansweredCall = (String, String);
 
 /// Decodes `messages` to prompts and turns.
 pub(super) fn decode(value: &Value, request: &mut ChatRequest, noted: &mut NotedFields) -> Result<(), RequestError> {
@@ -24,7 +24,7 @@ pub(super) fn decode(value: &Value, request: &mut ChatRequest, noted: &mut Noted
     if messages.is_empty() {
         return Err(shape::invalid("", "messages", "must not be empty"));
     }
-    let mut open: Vec<OpenCall> = Vec::new();
+    let mut open: Vec<UnansweredCall> = Vec::new();
     let mut calls = 0;
     for (at, message) in messages.iter().enumerate() {
         let path = format!("messages[{at}]");
@@ -150,7 +150,7 @@ fn note_others(object: &JsonObject, path: &str, known: &[&str], noted: &mut Note
 
 /// A result belongs to the call with its id, else to the first open call of its tool. The SDKs drop both the ids and the
 /// names of some frameworks, so that a result without either belongs to the first open call.
-fn result(message: &JsonObject, path: &str, open: &mut Vec<OpenCall>) -> Result<ToolResult, RequestError> {
+fn result(message: &JsonObject, path: &str, open: &mut Vec<UnansweredCall>) -> Result<ToolResult, RequestError> {
     let id = shape::present(message, "tool_call_id").map(|id| shape::text(id, path, "tool_call_id")).transpose()?;
     let id = id.map(|id| unpack(id).0);
     let tool = text(message, path, "tool_name")?;

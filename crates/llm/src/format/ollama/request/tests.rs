@@ -126,7 +126,6 @@ fn what_ollama_cannot_express_is_refused() {
         json!([{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "https://h.test/a.png"}}]}]);
     for (body, field) in [
         (json!({"messages": user, "tools": tools, "tool_choice": "required"}), "a tool that must be called"),
-        (json!({"messages": user, "tools": tools, "parallel_tool_calls": false}), "parallel_tool_calls"),
         (json!({"messages": url}), "a picture behind a URL"),
     ] {
         let refused = RequestError::Unsupported { field: field.to_owned(), upstream: Dialect::Ollama };

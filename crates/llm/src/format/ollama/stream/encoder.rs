@@ -16,7 +16,7 @@ pub struct Encoder {
     operation: AnswerOf,
     answer: Answer,
     ended: bool,
-    calls: Vec<OpenCall>,
+    calls: Vec<UnfinishedCall>,
     finish: Option<Finish>,
     usage: Usage,
     /// The next call's id carries what Ollama's schema has no field for.
@@ -25,7 +25,7 @@ pub struct Encoder {
 
 /// A call whose arguments may be unfinished.
 #[derive(Debug)]
-struct OpenCall {
+struct UnfinishedCall {
     /// The upstream's index.
     index: usize,
     call: ToolCall,
@@ -83,7 +83,7 @@ impl Encoder {
                         arguments: String::new(),
                         signature: signature.clone(),
                     };
-                    self.calls.push(OpenCall { index: *index, call, carried });
+                    self.calls.push(UnfinishedCall { index: *index, call, carried });
                 }
             }
             ChatEvent::ToolArguments { index, fragment } => {
