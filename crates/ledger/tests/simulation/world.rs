@@ -264,11 +264,21 @@ impl World {
     }
 
     pub fn run(&mut self) {
-        let until = self.plan.begins + self.plan.lasts;
-        while let Some((now, event)) = self.queue.pop() {
-            if now > until || !self.violations.is_empty() {
-                break;
-            }
+        self.run_until(self.plan.begins + self.plan.lasts);
+    }
+
+    /// Goes on for a time in which nothing fails any more, except for what has failed already.
+    pub fn run_without_faults(&mut self, lasts: Millis) {
+        let none = Plan { failovers: 0.0, kills: 0.0, crashes: 0.0, rollouts: 0.0, cuts: 0.0, ..self.plan.clone() };
+        self.plan = Plan { faults: false, ..none };
+        self.run_until(self.now + lasts);
+    }
+
+    fn run_until(&mut self, until: Millis) {
+        while self.now < until
+            && self.violations.is_empty()
+            && let Some((now, event)) = self.queue.pop()
+        {
             self.now = now;
             self.events += 1;
             self.event(event);
@@ -277,6 +287,7 @@ impl World {
 
     fn event(&mut self, event: Event) {
         match event {
+            Event::Elect | Event::Kill | Event::Crash | Event::Rollout | Event::Cut if !self.plan.faults => {}
             Event::Arrive(place) => self.arrive(place),
             Event::Settle(place, request) => self.settle(place, request),
             // Another one was planned for an earlier time meanwhile.
