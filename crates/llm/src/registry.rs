@@ -16,6 +16,7 @@ use crate::format::marks::Marks;
 use crate::format::openai_chat::conform::BodyChanges;
 use crate::format::{anthropic, bedrock, cohere, gemini, ollama, openai_chat, openai_responses};
 use crate::framing;
+use crate::json::weight;
 use crate::listing::ListedModel;
 use crate::operation::OperationKind;
 use crate::passthrough::content;
@@ -118,8 +119,8 @@ pub fn encode_request(
     most: Option<u64>,
 ) -> Result<EncodedRequest, RequestError> {
     let left_out = fit(caller, &request.fields, target.format())?;
-    if let Some(scheme) = addresses::privileged(request) {
-        let field = format!("a {scheme}: address from another API");
+    if let Some(address) = addresses::privileged(request) {
+        let field = format!("{address} from another API");
         return Err(RequestError::Unsupported { field, upstream: target.format().dialect() });
     }
     let mut encoded = with_codec!(target.format(), codec => codec::request::encode(request, target, most))?;
@@ -245,6 +246,21 @@ impl StreamEncoder {
                 out.extend_from_slice(&error_event(caller, error))
             }
             StreamEncoder::OpenAiResponses(encoder) => encoder.fail(error, out),
+        }
+    }
+
+    /// The memory that an event may take beyond its text, in bytes: some formats have arguments of calls as objects, which
+    /// are parsed when the call is whole.
+    #[must_use]
+    pub fn parsed_bytes(&self, event: &ChatEvent) -> usize {
+        let parses = match self {
+            StreamEncoder::Common(common) => matches!(common, CommonEncoder::Gemini(_) | CommonEncoder::Ollama(_)),
+            StreamEncoder::OllamaGenerate(_) => true,
+            StreamEncoder::OpenAiResponses(_) => false,
+        };
+        match event {
+            ChatEvent::ToolArguments { fragment, .. } if parses => weight::of_piece(fragment),
+            _ => 0,
         }
     }
 

@@ -55,7 +55,7 @@ fn anthropic_and_bedrock_read_each_others_marks() {
     let tool = json!({"name": "f", "inputSchema": {"json": {"type": "object"}}});
     let bedrock = json!({
         "system": [{"text": "Be brief."}, {"cachePoint": {"type": "default"}}, {"text": "In French."}],
-        "toolConfig": {"tools": [{"toolSpec": tool}, {"cachePoint": {"type": "default"}}]},
+        "toolConfig": {"tools": [{"toolSpec": tool}, {"cachePoint": {"type": "default", "ttl": "1h"}}]},
         "messages": [{"role": "user", "content": [{"text": "A book."}, {"cachePoint": {"type": "default", "ttl": "1h"}}, {"text": "What is it?"}]}],
     });
     let body = Value::Object(crossed(Format::Bedrock, &bedrock, Format::Anthropic, "claude-sonnet-4-5").body);
@@ -64,8 +64,9 @@ fn anthropic_and_bedrock_read_each_others_marks() {
         body["system"],
         json!([{"type": "text", "text": "Be brief.", "cache_control": mark}, {"type": "text", "text": "In French."}])
     );
-    assert_eq!(body["tools"][0]["cache_control"], mark);
-    assert_eq!(body["messages"][0]["content"][0]["cache_control"], json!({"type": "ephemeral", "ttl": "1h"}));
+    assert_eq!(body["tools"][0]["cache_control"], json!({"type": "ephemeral", "ttl": "1h"}));
+    // Anthropic refuses an hour after five minutes.
+    assert_eq!(body["messages"][0]["content"][0]["cache_control"], mark);
     assert_eq!(body["messages"][0]["content"][1].get("cache_control"), None);
 
     let anthropic = json!({

@@ -174,7 +174,7 @@ fn each_caller_gets_citations_in_its_own_form() {
         Citation { source: Some("doc".into()), ..cited(Some(6..10)) },
     );
     let openai = |start: u64, end: u64| json!({"url": "https://ruby.example/", "title": "Ruby", "start_index": start, "end_index": end, "content": "since 1993"});
-    let segment = json!([{"segment": {"startIndex": 7, "endIndex": 11, "text": "1993"}, "groundingChunkIndices": [0]}]);
+    let segment = json!([{"segment": {"partIndex": 1, "startIndex": 0, "endIndex": 4, "text": "1993"}, "groundingChunkIndices": [0]}]);
     for (caller, citation, expected) in [
         (
             Format::OpenAiChat.into(),

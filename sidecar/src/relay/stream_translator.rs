@@ -1,5 +1,6 @@
 //! Writes a stream's events to the caller: unchanged, or translated to the caller's dialect.
 
+use outrigger_llm::chat::citation::KeptCitations;
 use outrigger_llm::chat::{ChatEvent, Finish, StreamError};
 use outrigger_llm::errors::GatewayError;
 use outrigger_llm::framing;
@@ -46,6 +47,7 @@ pub struct CrossFormat {
     events: Vec<ChatEvent>,
     content_bytes: u64,
     calls: usize,
+    citations: KeptCitations,
     /// Bytes buffered for tool calls and for the events after them.
     buffered: usize,
 }
@@ -68,6 +70,7 @@ impl StreamTranslator {
             events: Vec::new(),
             content_bytes: 0,
             calls: 0,
+            citations: KeptCitations::default(),
             buffered: 0,
         }))
     }
@@ -197,6 +200,8 @@ impl CrossFormat {
                     return outcome;
                 }
                 ChatEvent::ToolCall { .. } => self.calls += 1,
+                // The encoder may hold it to the end.
+                ChatEvent::Citation(citation) if !self.citations.keep(citation) => continue,
                 ChatEvent::Finish { reason, .. } => self.finish = Some(*reason),
                 ChatEvent::Error(error) => {
                     outcome.error = Some(error.clone());
@@ -218,7 +223,7 @@ impl CrossFormat {
                 continue;
             }
             if self.buffered > 0 || self.encoder.keeps_answer() || matches!(event, ChatEvent::ToolCall { .. }) {
-                self.buffered += 2 * event.content_len() + EVENT_OVERHEAD;
+                self.buffered += 2 * event.content_len() + EVENT_OVERHEAD + self.encoder.parsed_bytes(event);
             }
             self.encoder.push(event, out);
         }

@@ -14,14 +14,14 @@ use crate::runtime::sessions::{LiveSessions, MOST, SessionUse};
 /// The longest name of a session, in bytes.
 const LONGEST: usize = 256;
 
-/// The name of the request's session, if its key limits sessions. A request that counts tokens belongs to none: it is free,
-/// and no step of a run.
+/// The name of the request's session, if its key limits sessions. A request that counts tokens, or that the gateway answers
+/// itself, belongs to none: it is free, and no step of a run.
 ///
 /// # Errors
 /// The key requires a session and the request names none, or it names two, or the name is too long.
 pub fn name<'h>(key: &Key, operation: &Operation, headers: &'h HeaderMap) -> Result<Option<&'h [u8]>, Refusal> {
     let Some(session) = &key.session else { return Ok(None) };
-    if operation.kind == OperationKind::CountTokens {
+    if operation.kind == OperationKind::CountTokens || operation.kind.is_answered_here() {
         return Ok(None);
     }
     let header = session.header.as_str();

@@ -139,6 +139,12 @@ fn scripts(dialect: Dialect) -> Vec<(&'static str, bool, Script)> {
             true,
             Script::events("", &begin, &argument(&long).repeat(60), 150, ""),
         ));
+        // As objects, these arguments take a hundred times their text.
+        let list = argument("{\\\"a\\\":[0");
+        let end =
+            argument("]}") + "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"tool_calls\"}]}\n\n";
+        let zeros = argument(&",0".repeat(500)).repeat(60);
+        scripts.push(("arguments of many numbers", true, Script::events("", &list, &zeros, 80, &end)));
         scripts.push(("calls without an end", true, {
             let calls: String = (0..10_000)
                 .map(|call| argument("{}").replace("\"index\":0,\"id\"", &format!("\"index\":{call},\"id\"")))

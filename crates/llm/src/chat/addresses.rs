@@ -5,26 +5,36 @@
 
 use super::{ChatRequest, Media, MediaSource, Part};
 
-/// The scheme of the first address that only a server's own rights open.
+/// How addresses that cross begin. Anything else may be a path to the server.
+const OF_THE_WEB: [&str; 3] = ["https://", "http://", "data:"];
+
+/// The beginning of the first address that only a server's own rights may open.
 pub(crate) fn privileged(request: &ChatRequest) -> Option<String> {
     request.messages.iter().find_map(|message| among(&message.parts))
 }
 
 fn among(parts: &[Part]) -> Option<String> {
     parts.iter().find_map(|part| match part {
-        Part::Media(Media { source: MediaSource::Url(url), .. }) => scheme(url),
+        Part::Media(Media { source: MediaSource::Url(url), .. }) => foreign(url),
         Part::ToolResult(result) => among(&result.content),
         _ => None,
     })
 }
 
-/// The scheme of an address that is not of the web.
-fn scheme(url: &str) -> Option<String> {
-    let (scheme, _) = url.trim_start().split_once(':')?;
-    let letters = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
-    let is_scheme = (1..=16).contains(&scheme.len()) && scheme.bytes().all(letters);
-    let of_the_web = ["http", "https", "data"].iter().any(|web| scheme.eq_ignore_ascii_case(web));
-    (is_scheme && !of_the_web).then(|| scheme.to_ascii_lowercase())
+/// What to call an address that is not of the web. It is compared as it is written: a server may skip white space and
+/// control characters in it.
+fn foreign(url: &str) -> Option<String> {
+    let of_the_web = |begin: &&str| url.get(..begin.len()).is_some_and(|own| own.eq_ignore_ascii_case(begin));
+    if OF_THE_WEB.iter().any(|begin| of_the_web(&begin)) {
+        return None;
+    }
+    let scheme = url.trim_start().split_once(':').map(|(scheme, _)| scheme).unwrap_or_default();
+    let is_scheme = (1..=16).contains(&scheme.len()) && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    Some(if is_scheme {
+        format!("a {}: address", scheme.to_ascii_lowercase())
+    } else {
+        "an address without https:".to_owned()
+    })
 }
 
 #[cfg(test)]
@@ -33,20 +43,27 @@ mod tests {
 
     #[test]
     fn only_addresses_of_the_web_cross() {
+        let nameless = Some("an address without https:");
         for (url, expected) in [
             ("https://a.example/a.png", None),
             ("HTTP://a.example/a.png", None),
             ("data:text/plain,hello", None),
-            ("a.png", None),
-            ("a/b:c", None),
-            ("", None),
-            ("s3://bucket/a.png", Some("s3")),
-            ("GS://bucket/a.png", Some("gs")),
-            (" gs://bucket/a.png", Some("gs")),
-            ("file:///etc/passwd", Some("file")),
-            ("file:/etc/passwd", Some("file")),
+            ("a.png", nameless),
+            ("/var/run/a.png", nameless),
+            ("//a.example/a.png", nameless),
+            ("a/b:c", nameless),
+            ("", nameless),
+            ("s3://bucket/a.png", Some("a s3: address")),
+            ("GS://bucket/a.png", Some("a gs: address")),
+            (" gs://bucket/a.png", Some("a gs: address")),
+            (" https://a.example/a.png", Some("a https: address")),
+            ("file:///etc/passwd", Some("a file: address")),
+            ("file:/etc/passwd", Some("a file: address")),
+            ("fi\tle:///etc/passwd", nameless),
+            ("\u{1}file:///etc/passwd", nameless),
+            ("https:/a", Some("a https: address")),
         ] {
-            assert_eq!(scheme(url).as_deref(), expected, "{url}");
+            assert_eq!(foreign(url).as_deref(), expected, "{url}");
         }
     }
 }

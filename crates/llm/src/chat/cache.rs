@@ -40,10 +40,12 @@ impl CacheMarks {
         }
     }
 
-    /// Whether a prefix ends here, and how long it is kept.
+    /// Whether a prefix ends here, and how long it is kept: no longer than any prefix of it. Anthropic refuses an hour
+    /// after five minutes, and another API's caller may not know that.
     #[must_use]
     pub fn at(&self, end: PrefixEnd) -> Option<CacheLife> {
-        self.0.iter().find(|(known, _)| *known == end).map(|(_, life)| *life)
+        self.0.iter().find(|(known, _)| *known == end)?;
+        self.0.iter().take_while(|(known, _)| *known <= end).map(|(_, life)| *life).min()
     }
 
     /// Whether there are none.
@@ -96,7 +98,9 @@ mod tests {
         marks.add(PrefixEnd::Tools, CacheLife::Hour);
         marks.add(PrefixEnd::Part { message: 0, part: 1 }, CacheLife::FiveMinutes);
         let lives = [PrefixEnd::Tools, PrefixEnd::System(0), PrefixEnd::System(2), PrefixEnd::System(3)];
-        assert_eq!(lives.map(|end| marks.at(end)), [None, None, Some(CacheLife::FiveMinutes), Some(CacheLife::Hour)]);
+        // Nothing is kept longer than what it begins with.
+        let five = Some(CacheLife::FiveMinutes);
+        assert_eq!(lives.map(|end| marks.at(end)), [None, None, five, five]);
         assert!(
             marks.at(PrefixEnd::System(4)).is_some() && marks.at(PrefixEnd::Part { message: 0, part: 1 }).is_some()
         );

@@ -49,8 +49,30 @@ impl Citation {
     }
 }
 
-/// The most citations of an answer that are kept. No provider writes as many.
+/// The most citations of an answer that are kept, and the most bytes of them. No provider writes as many.
 pub const MOST: usize = 1_024;
+const MOST_BYTES: usize = 128 * 1024;
+
+/// Counts the citations of a stream. What is beyond the limits is left out: a decoder or an encoder may hold them to the
+/// end of a block or of the answer.
+#[derive(Debug, Default)]
+pub struct KeptCitations {
+    count: usize,
+    bytes: usize,
+}
+
+impl KeptCitations {
+    /// Whether one more is kept.
+    pub fn keep(&mut self, citation: &Citation) -> bool {
+        let texts = [&citation.title, &citation.url, &citation.source, &citation.quote];
+        let bytes = self.bytes + texts.into_iter().flatten().map(String::len).sum::<usize>();
+        let kept = self.count < MOST && bytes <= MOST_BYTES;
+        if kept {
+            (self.count, self.bytes) = (self.count + 1, bytes);
+        }
+        kept
+    }
+}
 
 /// Goes through the texts of an answer that is not streamed.
 #[derive(Debug)]
@@ -124,7 +146,7 @@ pub(crate) struct CitedBlocks {
     begin: usize,
     /// The citations of the block, whose end is not known.
     held: Vec<Citation>,
-    read: usize,
+    kept: KeptCitations,
 }
 
 impl CitedBlocks {
@@ -133,10 +155,7 @@ impl CitedBlocks {
     }
 
     pub fn cite(&mut self, citation: Option<Citation>) {
-        if let Some(citation) = citation.filter(|_| self.read < MOST) {
-            self.read += 1;
-            self.held.push(citation);
-        }
+        self.held.extend(citation.filter(|citation| self.kept.keep(citation)));
     }
 
     /// Ends a block: returns its citations.
@@ -172,6 +191,12 @@ mod tests {
             blocks.cite(Some(Citation::default()));
         }
         assert_eq!(blocks.end().count(), MOST);
+        let mut long = CitedBlocks::default();
+        let quote = Some("x".repeat(100_000));
+        for _ in 0..5 {
+            long.cite(Some(Citation { quote: quote.clone(), ..Citation::default() }));
+        }
+        assert_eq!(long.end().count(), 1);
     }
 
     #[test]

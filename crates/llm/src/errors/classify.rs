@@ -304,6 +304,7 @@ const TOO_LONG: &[&str] = &[
     "maximum prompt length",
     "maximum model length",
     "exceeds the context window",
+    "exceeds the context length",
     "exceed context limit",
     "exceeds the available context size",
     "prompt is too long",

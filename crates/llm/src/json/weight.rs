@@ -157,6 +157,18 @@ const EMBEDDED: usize = 2_400;
 /// The smallest allocation.
 const STRING: usize = 32;
 
+/// What the tree of a piece of JSON may take beyond its text, in bytes. The piece may begin inside of a string, so what is
+/// in strings counts, too.
+pub(crate) fn of_piece(piece: &str) -> usize {
+    let node = |byte: u8| match byte {
+        b'{' | b'[' => OPEN,
+        b',' => COMMA,
+        b':' => KEY,
+        _ => 0,
+    };
+    piece.bytes().map(node).sum()
+}
+
 /// Parses a text whose tree takes at most `most` bytes. `None` for a larger one, and if it is not JSON.
 #[must_use]
 pub fn parse_within(text: &[u8], most: usize) -> Option<Value> {

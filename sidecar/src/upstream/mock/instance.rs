@@ -4,17 +4,21 @@ use serde_json::{Map, Value, json};
 
 /// The nesting limit: schemas may refer to themselves.
 const DEPTH: usize = 8;
+/// The most values of an instance: a small schema that refers to itself many times would have millions.
+const VALUES: usize = 10_000;
 
 /// A value that a simple schema accepts. Supports types, enums, constants, references, unions, lengths and bounds, as
 /// far as they are used with models.
 pub fn of(schema: &Value) -> Value {
-    instance(schema, schema, DEPTH)
+    instance(schema, schema, DEPTH, &mut { VALUES })
 }
 
-fn instance(schema: &Value, root: &Value, depth: usize) -> Value {
-    if depth == 0 {
+/// `left`: how many values may still be made.
+fn instance(schema: &Value, root: &Value, depth: usize, left: &mut usize) -> Value {
+    if depth == 0 || *left == 0 {
         return Value::Null;
     }
+    *left -= 1;
     if let Some(constant) = schema.get("const") {
         return constant.clone();
     }
@@ -23,11 +27,11 @@ fn instance(schema: &Value, root: &Value, depth: usize) -> Value {
     }
     if let Some(reference) = schema.get("$ref").and_then(Value::as_str) {
         let target = reference.strip_prefix('#').and_then(|pointer| root.pointer(pointer));
-        return target.map_or(Value::Null, |target| instance(target, root, depth - 1));
+        return target.map_or(Value::Null, |target| instance(target, root, depth - 1, left));
     }
     for union in ["anyOf", "oneOf", "allOf"] {
         if let Some(first) = schema.get(union).and_then(Value::as_array).and_then(|schemas| schemas.first()) {
-            return instance(first, root, depth - 1);
+            return instance(first, root, depth - 1, left);
         }
     }
     let kind = match schema.get("type") {
@@ -43,13 +47,15 @@ fn instance(schema: &Value, root: &Value, depth: usize) -> Value {
             let wanted = |name: &str| required.is_none_or(|names| names.iter().any(|required| required == name));
             let members = properties.into_iter().flatten().filter(|(name, _)| wanted(name));
             Value::Object(
-                members.map(|(name, schema)| (name.clone(), instance(schema, root, depth - 1))).collect::<Map<_, _>>(),
+                members
+                    .map(|(name, schema)| (name.clone(), instance(schema, root, depth - 1, left)))
+                    .collect::<Map<_, _>>(),
             )
         }
         "array" => {
             let items = schema.get("items").unwrap_or(&Value::Null);
             let count = schema.get("minItems").and_then(Value::as_u64).unwrap_or(1).min(16);
-            (0..count).map(|_| instance(items, root, depth - 1)).collect()
+            (0..count).map(|_| instance(items, root, depth - 1, left)).collect()
         }
         "string" => string(schema),
         "integer" => json!(schema.get("minimum").and_then(Value::as_i64).unwrap_or(1)),
@@ -75,6 +81,13 @@ fn string(schema: &Value) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_schema_that_refers_to_itself_stays_small() {
+        let properties: Map<_, _> = (0..100).map(|at| (format!("a{at}"), json!({"$ref": "#"}))).collect();
+        let made = of(&json!({"type": "object", "properties": properties}));
+        assert!(made.is_object() && made.to_string().len() < 1_000_000);
+    }
 
     #[test]
     fn makes_an_instance_of_a_schema() {

@@ -52,7 +52,8 @@ pub(super) fn encode(citation: &Citation, index: usize, begin: usize, text: Opti
     document.insert("id".to_owned(), json!(id));
     let source = json!({"type": "document", "id": id, "document": document});
     let mut cited = json!({"sources": [source], "type": "TEXT_CONTENT", "content_index": index});
-    if let Some(Range { start, end }) = &citation.passage {
+    // The passage of an earlier part is none of this one.
+    if let Some(Range { start, end }) = citation.passage.as_ref().filter(|passage| passage.start >= begin) {
         cited["start"] = json!(start.saturating_sub(begin));
         cited["end"] = json!(end.saturating_sub(begin));
     }

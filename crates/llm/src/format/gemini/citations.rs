@@ -1,14 +1,16 @@
 //! Sources: read from `citationMetadata` and `groundingMetadata`, written as the latter.
 
+use std::ops::Range;
+
 use serde_json::{Value, json};
 
 use crate::chat::JsonObject;
-use crate::chat::citation::{Citation, MOST, Passages};
+use crate::chat::citation::{Citation, KeptCitations, MOST, Passages};
 
 /// Reads the sources of a candidate: `citationMetadata`, which both of Google's APIs have, under different names, and
 /// `groundingMetadata`. Their passages count bytes of the whole answer, which a stream does not know, so they are of the
 /// answer as a whole. Several citations of one source are one.
-pub(super) fn decode(candidate: &Value, citations: &mut Vec<Citation>) {
+pub(super) fn decode(candidate: &Value, kept: &mut KeptCitations, citations: &mut Vec<Citation>) {
     let list = |places: [&str; 2]| places.into_iter().find_map(|place| candidate.pointer(place)?.as_array());
     let listed = list(["/citationMetadata/citationSources", "/citationMetadata/citations"]);
     let grounded = list(["/groundingMetadata/groundingChunks", ""]);
@@ -24,24 +26,37 @@ pub(super) fn decode(candidate: &Value, citations: &mut Vec<Citation>) {
             quote: text("text").map(str::to_owned),
             place: None,
         };
-        let told = citation.told();
-        citations.extend(told.filter(|citation| citations.len() < MOST && !citations.contains(citation)));
+        // Those that are named again count, too: each is compared with all before it.
+        let told = citation.told().filter(|citation| kept.keep(citation) && !citations.contains(citation));
+        citations.extend(told);
     }
 }
 
-/// The sources of an answer, and the passages that they are for, if its text is known. A long passage is not quoted.
-pub(super) fn encode(citations: &[Citation], text: Option<&str>) -> Option<Value> {
+/// The sources of an answer, and the passages that they are for, which count bytes of one part. `texts`: the texts, and
+/// the positions of their parts; none of a stream. A long passage is not quoted.
+pub(super) fn encode(citations: &[Citation], texts: &[(usize, &str)]) -> Option<Value> {
     if citations.is_empty() {
         return None;
     }
     let citations = citations.iter().take(MOST);
     let chunks: Vec<Value> = citations.clone().map(chunk).collect();
-    let passages = text.map(Passages::of);
+    let mut begin = 0;
+    let passages: Vec<(usize, usize, Passages<'_>)> = texts
+        .iter()
+        .map(|(part, text)| {
+            let here = begin;
+            begin += text.chars().count();
+            (here, *part, Passages::of(text))
+        })
+        .collect();
     let supports: Vec<Value> = citations
         .enumerate()
         .filter_map(|(at, citation)| {
-            let (bytes, quoted) = passages.as_ref()?.find(citation.passage.as_ref()?);
-            let mut segment = json!({"startIndex": bytes.start, "endIndex": bytes.end});
+            let Range { start, end } = citation.passage.clone()?;
+            let text = passages.partition_point(|(begin, ..)| *begin <= start).checked_sub(1)?;
+            let (begin, part, passages) = passages.get(text)?;
+            let (bytes, quoted) = passages.find(&(start - begin..end.max(start) - begin));
+            let mut segment = json!({"partIndex": part, "startIndex": bytes.start, "endIndex": bytes.end});
             if let Some(quoted) = quoted {
                 segment["text"] = json!(quoted);
             }

@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::parts::{self, CallIds, DecodedPart, OwnParts};
 use super::{citations, finish, usage};
+use crate::chat::citation::KeptCitations;
 use crate::chat::origin::Origin;
 use crate::chat::{ChatResponse, Finish, Part, Thought, object};
 use crate::{Answer, Dialect, Malformed};
@@ -57,7 +58,7 @@ pub fn decode(body: &Value) -> Result<ChatResponse, Malformed> {
         }
     }
 
-    citations::decode(candidate, &mut response.citations);
+    citations::decode(candidate, &mut KeptCitations::default(), &mut response.citations);
     let calls = response.parts.iter().any(|part| matches!(part, Part::ToolCall(_)));
     let reason = candidate.get("finishReason").and_then(Value::as_str).unwrap_or_default();
     response.finish = match finish::decode(reason, calls) {
@@ -83,6 +84,7 @@ pub fn decode(body: &Value) -> Result<ChatResponse, Malformed> {
 #[must_use]
 pub fn encode(response: &ChatResponse, answer: &Answer) -> Value {
     let mut parts = Vec::with_capacity(response.parts.len());
+    let mut texts = Vec::new();
     let mut broken = None;
     let mut called = false;
     let mut own = (answer.origin == Origin::OWN).then(OwnParts::default);
@@ -95,7 +97,12 @@ pub fn encode(response: &ChatResponse, answer: &Answer) -> Value {
             _ => parts::encode(part, first_call, &answer.origin),
         };
         match (encoded, part) {
-            (Some(part), _) => parts.push(part),
+            (Some(encoded), _) => {
+                if let Part::Text(text) = part {
+                    texts.push((parts.len(), text.as_str()));
+                }
+                parts.push(encoded);
+            }
             (None, Part::ToolCall(call)) => broken = Some(call),
             (None, _) => {}
         }
@@ -103,15 +110,7 @@ pub fn encode(response: &ChatResponse, answer: &Answer) -> Value {
     parts.extend(own.and_then(|mut own| own.rest()));
     let mut candidate = Map::new();
     candidate.insert("content".to_owned(), object([("role", json!("model")), ("parts", Value::Array(parts))]));
-    let text = || -> String {
-        let texts = response.parts.iter().filter_map(|part| match part {
-            Part::Text(text) => Some(text.as_str()),
-            _ => None,
-        });
-        texts.collect()
-    };
-    let text = (!response.citations.is_empty()).then(text);
-    if let Some(sources) = citations::encode(&response.citations, text.as_deref()) {
+    if let Some(sources) = citations::encode(&response.citations, &texts) {
         candidate.insert("groundingMetadata".to_owned(), sources);
     }
     if let Some(finish) = response.finish {

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::parts::{self, CallIds, DecodedPart, OwnParts};
 use super::response::{broken_call, content_parts, first_candidate, is_blocked, malformed};
 use super::{citations, finish, usage};
-use crate::chat::citation::{Citation, MOST};
+use crate::chat::citation::{Citation, KeptCitations};
 use crate::chat::origin::Origin;
 use crate::chat::{ChatEvent, Finish, StreamError, Thought, ToolCall};
 use crate::framing;
@@ -25,6 +25,7 @@ pub struct Decoder {
     has_content: bool,
     /// Chunks may repeat them, so they are passed on at the end.
     sources: Vec<Citation>,
+    kept: KeptCitations,
     /// Whether the last event was thinking without a signature so far.
     unsigned: bool,
 }
@@ -72,7 +73,7 @@ impl Decoder {
                 let part = parts::decode(part, &mut self.ids, self.response.as_deref()).map_err(malformed)?;
                 self.push_part(part, out);
             }
-            citations::decode(candidate, &mut self.sources);
+            citations::decode(candidate, &mut self.kept, &mut self.sources);
         }
         out.extend(
             body.get("usageMetadata")
@@ -172,6 +173,7 @@ pub struct Encoder {
     usage: Usage,
     /// Written in the last chunk.
     sources: Vec<Citation>,
+    kept: KeptCitations,
     finish: Option<Finish>,
     ended: bool,
 }
@@ -189,6 +191,7 @@ impl Encoder {
             own: OwnParts::default(),
             usage: Usage::default(),
             sources: Vec::new(),
+            kept: KeptCitations::default(),
             finish: None,
             ended: false,
         }
@@ -220,7 +223,7 @@ impl Encoder {
                 }
             }
             ChatEvent::Citation(citation) => {
-                if self.sources.len() < MOST {
+                if self.kept.keep(citation) {
                     self.sources.push(citation.clone());
                 }
             }
@@ -317,7 +320,7 @@ impl Encoder {
                 candidate.insert("finishMessage".to_owned(), json!(broken_call(&name)));
             }
         }
-        if let Some(sources) = citations::encode(&self.sources, None).filter(|_| last) {
+        if last && let Some(sources) = citations::encode(&self.sources, &[]) {
             candidate.insert("groundingMetadata".to_owned(), sources);
         }
         candidate.insert("index".to_owned(), json!(0));

@@ -49,7 +49,8 @@ pub(super) fn of_body(body: &JsonObject) -> Vec<Citation> {
 /// A citation as OpenAI's `url_citation`, which is only for what has an address. Its passage counts from `begin`.
 pub(crate) fn url_citation(citation: &Citation, begin: usize) -> Option<JsonObject> {
     let url = citation.url.as_ref()?;
-    let passage = citation.passage.clone().unwrap_or_default();
+    // The passage of an earlier text is none of this one.
+    let passage = citation.passage.clone().filter(|passage| passage.start >= begin).unwrap_or(begin..begin);
     let members = [
         ("url", json!(url)),
         ("title", json!(citation.title.as_ref().unwrap_or(url))),

@@ -18,6 +18,9 @@ use crate::chat::{ChatEvent, StreamError};
 use crate::format::cohere::{citations, finish, malformed, usage};
 use crate::framing;
 
+/// How many texts of an answer can be cited. Cohere writes one, and thoughts before it.
+const MOST_TEXTS: usize = 64;
+
 /// Decodes a stream. Events of unknown types are skipped.
 #[derive(Debug, Default)]
 pub struct Decoder {
@@ -55,7 +58,7 @@ impl Decoder {
                 out.extend(thinking.map(|text| ChatEvent::Thinking(text.to_owned())));
                 if let Some(text) = text("/delta/message/content/text") {
                     let index = at("/index").and_then(Value::as_u64).unwrap_or(0);
-                    if self.texts.last().is_none_or(|(last, _)| *last != index) {
+                    if self.texts.len() < MOST_TEXTS && self.texts.iter().all(|(known, _)| *known != index) {
                         self.texts.push((index, self.length));
                     }
                     self.text(text, out);
@@ -69,7 +72,7 @@ impl Decoder {
             }
             "citation-start" => {
                 let cited = at("/delta/message/citations");
-                let begin_of = |index: u64| Some(self.texts.iter().rfind(|(known, _)| *known == index)?.1);
+                let begin_of = |index: u64| Some(self.texts.iter().find(|(known, _)| *known == index)?.1);
                 let cited = cited.map(|cited| citations::decode(cited, begin_of)).unwrap_or_default();
                 out.extend(cited.into_iter().map(ChatEvent::Citation));
             }

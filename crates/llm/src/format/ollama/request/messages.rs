@@ -15,6 +15,9 @@ use crate::format::openai_chat::tools;
 use crate::format::turns::{result_text, user_turn};
 use crate::media::type_of_base64;
 
+/// The most calls of a message: each result is searched among them.
+const MOST_CALLS: usize = 1_024;
+
 /// A call without a result so far: its id and its tool.
 type UnansweredCall = (String, String);
 
@@ -49,6 +52,10 @@ pub(super) fn decode(value: &Value, request: &mut ChatRequest, noted: &mut Noted
                     _ => None,
                 };
                 open = parts.iter().filter_map(call).collect();
+                if open.len() > MOST_CALLS {
+                    let problem = format!("must have at most {MOST_CALLS} calls");
+                    return Err(shape::invalid(&path, "tool_calls", &problem));
+                }
                 if !parts.is_empty() {
                     request.messages.push(Message { role: Role::Assistant, parts });
                 }
@@ -62,12 +69,30 @@ pub(super) fn decode(value: &Value, request: &mut ChatRequest, noted: &mut Noted
             _ => return Err(shape::invalid(&path, "role", "must be one of system, user, assistant and tool")),
         };
         for (key, value) in message {
-            if !value.is_null() && key != "role" && !known.contains(&key.as_str()) {
-                noted.note(&path, key);
+            if is_empty(value) || key == "role" || known.contains(&key.as_str()) {
+                continue;
             }
+            // Ollama itself takes pictures of anybody.
+            if OF_OTHER_ROLES.contains(&key.as_str()) {
+                return Err(shape::invalid(&path, key, "does not belong to a message of this role"));
+            }
+            noted.note(&path, key);
         }
     }
     Ok(())
+}
+
+/// The fields that some roles have and others do not.
+const OF_OTHER_ROLES: [&str; 5] = ["images", "thinking", "tool_calls", "tool_name", "tool_call_id"];
+
+/// Clients send null, empty lists and empty texts for what they leave out.
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(list) => list.is_empty(),
+        _ => false,
+    }
 }
 
 /// A text that is not empty.

@@ -30,7 +30,8 @@ fn output(value: &Value) -> Result<OutputFormat, RequestError> {
         Value::String(word) if word.is_empty() => Ok(OutputFormat::Text),
         Value::String(word) if word == "json" => Ok(OutputFormat::JsonObject),
         Value::Object(_) => {
-            Ok(OutputFormat::JsonSchema { name: None, description: None, schema: value.clone(), strict: Some(true) })
+            // Schemas of Ollama's callers seldom have what OpenAI demands of strict ones.
+            Ok(OutputFormat::JsonSchema { name: None, description: None, schema: value.clone(), strict: None })
         }
         _ => Err(shape::invalid("", "format", "must be json or a schema")),
     }
@@ -71,8 +72,11 @@ fn options(options: &JsonObject, request: &mut ChatRequest, noted: &mut NotedFie
                     _ => request.frequency_penalty = number,
                 }
             }
-            // Negative: without a limit.
-            "num_predict" => request.max_output_tokens = u64::try_from(shape::integer(value, AT, key)?).ok(),
+            // 0 or less: without a limit.
+            "num_predict" => {
+                let most = u64::try_from(shape::integer(value, AT, key)?).ok();
+                request.max_output_tokens = most.filter(|most| *most > 0);
+            }
             "stop" => request.stop = stop(value, AT, key)?,
             _ => noted.note(AT, key),
         }
