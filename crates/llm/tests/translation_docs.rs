@@ -73,7 +73,7 @@ they have a place for it.
 | OpenAI Responses | | `annotations`, and `response.output_text.annotation.added`: only sources with an address |
 | Anthropic | `citations` and `citations_delta` | the same: places in documents, or else `web_search_result_location` |
 | Gemini | `citationMetadata` and `groundingMetadata`, without passages | `groundingMetadata`: of a stream in the last chunk, without passages |
-| Bedrock | `citationsContent`, and `citation` of a delta | the same |
+| Bedrock | `citationsContent`, and `citation` of a delta | the same; of a whole answer only places in documents, because callers that asked for none look for text in `text` |
 | Cohere | `citations` and `citation-start`: one for each source | the same; of a stream without the text of the passage |
 | Ollama | | none: its answers have no place for them |
 

@@ -73,7 +73,9 @@ def checked(value, shape, place):
 
 
 def said(blocks, usage, stop):
-    text = "".join(block.get("text", "") for block in blocks)
+    # Cited text has blocks of its own.
+    cited = lambda block: block.get("citationsContent", {}).get("content", [])
+    text = "".join(block.get("text", "") + "".join(piece["text"] for piece in cited(block)) for block in blocks)
     thoughts = [block["reasoningContent"].get("reasoningText", {}) for block in blocks if "reasoningContent" in block]
     calls = [block["toolUse"] for block in blocks if "toolUse" in block]
     ids = [call["toolUseId"] for call in calls]

@@ -117,7 +117,8 @@ def rate_limited():
 def list_models():
     assert PINNED in [model.model for model in client.list().models]
     assert PINNED in [model.model for model in client.ps().models]
-    equal(client.show(PINNED).capabilities, ["completion", "tools"])
+    capabilities = client.show(PINNED).capabilities
+    equal([known for known in capabilities if known != "vision"], ["completion", "tools"])
 
 
 def embed():

@@ -105,7 +105,7 @@ pub struct Media {
 pub enum MediaSource {
     /// Base64, standard alphabet, padded, without `data:`.
     Base64(String),
-    /// `https://…`; other schemes do not cross ([`addresses`]).
+    /// `https://…`; other schemes do not cross.
     Url(String),
 }
 

@@ -114,7 +114,8 @@ pub fn encode(response: &ChatResponse, answer: &Answer) -> Value {
     let encode = |part: &Part| {
         if let Part::Text(text) = part {
             let citations = cited.next(text).1;
-            if !citations.is_empty() && !text.is_empty() {
+            // Only who asked to cite documents looks for text here: others would miss it.
+            if citations.iter().any(|citation| citation.place.is_some()) && !text.is_empty() {
                 let citations: Vec<Value> = citations.into_iter().map(citations::encode).collect();
                 return Some(json!({"citationsContent": {"content": [{"text": text}], "citations": citations}}));
             }

@@ -26,6 +26,7 @@ pub struct Encoder {
     usage: Usage,
     /// The calls that were started, and whether each has arguments.
     calls: BTreeMap<usize, bool>,
+    annotations: usize,
     /// OpenAI's schema has no field for a signed thought: the next call's id carries it.
     pending: PendingThoughts,
 }
@@ -35,7 +36,7 @@ impl Encoder {
     pub fn new(answer: Answer) -> Self {
         let (calls, usage) = (BTreeMap::new(), Usage::default());
         let pending = PendingThoughts::new(answer.origin.clone());
-        Encoder { answer, started: false, finished: false, ended: false, usage, calls, pending }
+        Encoder { answer, started: false, finished: false, ended: false, usage, calls, annotations: 0, pending }
     }
 
     /// Writes an event.
@@ -48,7 +49,10 @@ impl Encoder {
             ChatEvent::Start { id, model } => self.start(id.as_deref(), model.as_deref(), out),
             ChatEvent::Text(text) => self.delta("content", json!(text), out),
             ChatEvent::Citation(citation) => {
-                if let Some(annotations) = citations::annotations(std::slice::from_ref(citation)) {
+                if let Some(mut annotations) = citations::annotations(std::slice::from_ref(citation)) {
+                    // OpenAI's SDKs join the lists of deltas by this.
+                    annotations[0]["index"] = json!(self.annotations);
+                    self.annotations += 1;
                     self.delta("annotations", annotations, out);
                 }
             }
