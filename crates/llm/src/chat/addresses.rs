@@ -25,7 +25,7 @@ fn among(parts: &[Part]) -> Option<String> {
 /// control characters in it.
 fn foreign(url: &str) -> Option<String> {
     let of_the_web = |begin: &&str| url.get(..begin.len()).is_some_and(|own| own.eq_ignore_ascii_case(begin));
-    if OF_THE_WEB.iter().any(|begin| of_the_web(&begin)) {
+    if OF_THE_WEB.iter().any(of_the_web) {
         return None;
     }
     let scheme = url.trim_start().split_once(':').map(|(scheme, _)| scheme).unwrap_or_default();
