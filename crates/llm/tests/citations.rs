@@ -282,6 +282,24 @@ fn callers_of_bedrock_can_ask_anthropic_to_cite_documents() {
             {"type": "text", "text": "Since when?"},
         ])
     );
+    // Citations count documents, so those that need not be cited stay documents, too; also in results of tools.
+    let plain = json!({"document": {"format": "txt", "name": "other", "source": {"text": "Nothing."}}});
+    let mut mixed = document(json!({"enabled": true}));
+    mixed["messages"][0]["content"].as_array_mut().unwrap().insert(0, plain.clone());
+    mixed["messages"].as_array_mut().unwrap().extend([
+        json!({"role": "assistant", "content": [{"toolUse": {"toolUseId": "c", "name": "f", "input": {}}}]}),
+        json!({"role": "user", "content": [{"toolResult": {"toolUseId": "c", "content": [plain]}}]}),
+    ]);
+    mixed["toolConfig"] = json!({"tools": [{"toolSpec": {"name": "f", "inputSchema": {"json": {"type": "object"}}}}]});
+    let mixed = Value::Object(sent(mixed, Format::Anthropic, "claude-sonnet-4-5").unwrap().body);
+    for place in ["/messages/0/content/0", "/messages/2/content/0/content/0"] {
+        let document = mixed.pointer(place).unwrap();
+        assert_eq!(
+            (&document["type"], &document["citations"]),
+            (&json!("document"), &json!({"enabled": true})),
+            "{place}"
+        );
+    }
     let not_asked = sent(document(json!({"enabled": false})), Format::Anthropic, "claude-sonnet-4-5").unwrap();
     assert!(!Value::Object(not_asked.body).to_string().contains("citations"));
     let refused = sent(document(json!({"enabled": true})), Format::Gemini, "gemini-2.5-flash").unwrap_err();

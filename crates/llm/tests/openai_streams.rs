@@ -56,6 +56,22 @@ fn used(input: u64, output: u64) -> ChatEvent {
     ChatEvent::Usage(Usage { input: Some(input), output: Some(output), ..Usage::default() })
 }
 
+/// An upstream may open calls without a name for ever, or send arguments before one.
+#[test]
+fn calls_without_a_name_are_bounded() {
+    let many = (0..2_000).map(|index| tool(json!({"index": index, "function": {"arguments": "{"}})));
+    let long = (0..2_000).map(|_| tool(json!({"index": 0, "function": {"arguments": "x".repeat(100)}})));
+    for (chunks, problem) in
+        [(many.collect::<Vec<_>>(), "more than 1024 tool calls"), (long.collect(), "tool call 0 has no function name")]
+    {
+        let (mut decoder, mut events) = (Decoder::default(), Vec::new());
+        let failed = chunks
+            .iter()
+            .find_map(|chunk| decoder.push(&framing::Event::of("", Some(&chunk.to_string())), &mut events).err());
+        assert!(failed.unwrap().to_string().contains(problem));
+    }
+}
+
 #[test]
 fn decodes_known_variants_of_streams() {
     let done = || json!("[DONE]");

@@ -1,14 +1,14 @@
 //! The addresses of media that may go to another API.
 //!
-//! A server opens `gs://…`, `s3://…` or `file://…` with rights that the caller does not have: those of the identity that
-//! the gateway calls it with, or of the server itself. An address of another API is not translated to one of these.
+//! A server opens `gs://…`, `s3://…`, `file://…` or a path with rights that the caller does not have: those of the identity
+//! that the gateway calls it with, or of the server itself. So only addresses of the web go to another API.
 
 use super::{ChatRequest, Media, MediaSource, Part};
 
 /// How addresses that cross begin. Anything else may be a path to the server.
 const OF_THE_WEB: [&str; 3] = ["https://", "http://", "data:"];
 
-/// The beginning of the first address that only a server's own rights may open.
+/// Names the first address that only a server's own rights may open.
 pub(crate) fn privileged(request: &ChatRequest) -> Option<String> {
     request.messages.iter().find_map(|message| among(&message.parts))
 }

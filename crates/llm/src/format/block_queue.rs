@@ -9,7 +9,7 @@
 //!                               └─ until then all other pieces are queued, in order
 //! ```
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 use crate::chat::citation::Citation;
 use crate::chat::mark::mark;
@@ -34,7 +34,6 @@ pub(super) enum QueuedPiece {
         index: usize,
         id: String,
         name: String,
-        arguments: String,
     },
 }
 
@@ -82,6 +81,8 @@ pub(super) struct BlockQueue {
     begun: usize,
     open: Option<OpenBlock>,
     waiting: VecDeque<QueuedPiece>,
+    /// The arguments of the calls that wait, by their index.
+    arguments: HashMap<usize, String>,
     /// Whether the answer has a call, and a refusal.
     pub calls: bool,
     pub refused: bool,
@@ -112,7 +113,8 @@ impl BlockQueue {
             ChatEvent::ToolCall { index, id, name, signature } => {
                 self.calls = true;
                 let id = to.call_id(id, signature.as_deref());
-                QueuedPiece::Call { index: *index, id, name: name.clone(), arguments: String::new() }
+                self.arguments.insert(*index, String::new());
+                QueuedPiece::Call { index: *index, id, name: name.clone() }
             }
             ChatEvent::ToolArguments { index, fragment } => return self.arguments(*index, fragment, to, out),
             ChatEvent::Start { .. }
@@ -147,12 +149,8 @@ impl BlockQueue {
             return self.advance(to, out);
         }
         // A fragment of a call that has ended, or never began, is dropped.
-        for piece in &mut self.waiting {
-            if let QueuedPiece::Call { index: waiting, arguments, .. } = piece
-                && *waiting == index
-            {
-                arguments.push_str(fragment);
-            }
+        if let Some(arguments) = self.arguments.get_mut(&index) {
+            arguments.push_str(fragment);
         }
     }
 
@@ -166,7 +164,8 @@ impl BlockQueue {
 
     fn write(&mut self, piece: QueuedPiece, to: &mut dyn BlockEvents, out: &mut Vec<u8>) {
         match piece {
-            QueuedPiece::Call { index, id, name, arguments } => {
+            QueuedPiece::Call { index, id, name } => {
+                let arguments = self.arguments.remove(&index).unwrap_or_default();
                 self.begin(BlockStart::Call { id: &id, name: &name }, to, out);
                 if !arguments.is_empty() {
                     to.delta(self.last(), BlockDelta::Arguments(&arguments), out);

@@ -58,6 +58,8 @@ pub struct NotedPlaces {
     paths: Vec<String>,
     /// The marks of the prompt's cache in what is being read.
     pub(crate) marks: ReadMarks,
+    /// Whether documents of text stay documents: the caller wants some of them cited, and citations count documents.
+    pub(crate) whole_documents: bool,
 }
 
 impl NotedPlaces {

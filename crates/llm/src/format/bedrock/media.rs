@@ -1,6 +1,6 @@
 //! Pictures and documents: AWS names formats, other dialects media types.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
@@ -47,7 +47,7 @@ pub(super) enum EncodedMedia {
 ///
 /// # Errors
 /// What AWS can't read.
-pub(super) fn encode(media: &Media, names: &mut HashSet<String>) -> Result<EncodedMedia, String> {
+pub(super) fn encode(media: &Media, names: &mut DocumentNames) -> Result<EncodedMedia, String> {
     let MediaSource::Base64(data) = &media.source else {
         return Err("a picture or document behind an address".to_owned());
     };
@@ -93,14 +93,18 @@ fn document_name(filename: &str) -> String {
     if name.is_empty() { "document".to_owned() } else { name.to_owned() }
 }
 
+/// The names of a request's documents, and the last number that was tried for each.
+pub(super) type DocumentNames = HashMap<String, usize>;
+
 /// The name, with a number if another document has it.
-fn unique(name: &str, names: &mut HashSet<String>) -> String {
+fn unique(name: &str, names: &mut DocumentNames) -> String {
     let mut candidate = name.to_owned();
-    let mut number = 1;
-    while !names.insert(candidate.clone()) {
-        number += 1;
+    while names.contains_key(&candidate) {
+        let number = names.entry(name.to_owned()).or_insert(1);
+        *number += 1;
         candidate = format!("{name} {number}");
     }
+    names.insert(candidate.clone(), 1);
     candidate
 }
 
@@ -117,7 +121,7 @@ mod tests {
     fn media_becomes_blocks() {
         let data = || MediaSource::Base64("AAAA".to_owned());
         let url = |url: &str| MediaSource::Url(url.to_owned());
-        let mut names = HashSet::new();
+        let mut names = DocumentNames::new();
         for (media, expected) in [
             (
                 media("image/PNG", data(), None),
@@ -154,6 +158,16 @@ mod tests {
         ] {
             assert_eq!(encode(&media, &mut names), expected, "{media:?}");
         }
+    }
+
+    #[test]
+    fn documents_of_one_name_get_numbers() {
+        let mut names = DocumentNames::new();
+        let given = ["a", "a", "a 2", "a", "b", "a 2"].map(|name| unique(name, &mut names));
+        assert_eq!(given, ["a", "a 2", "a 2 2", "a 3", "b", "a 2 3"]);
+        // Each is found by its number, not by trying all before it.
+        let last = (0..200_000).map(|_| unique("a", &mut names)).last();
+        assert_eq!(last.as_deref(), Some("a 200003"));
     }
 
     #[test]

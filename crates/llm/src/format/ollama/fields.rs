@@ -36,7 +36,7 @@ pub(super) const SETTINGS: [FieldRow; 30] = [
     row("options", CARRIED, "{}", ""),
     row("options.temperature", CARRIED, "0.5", ""),
     row("options.top_p", CARRIED, "0.9", ""),
-    row("options.num_predict", CARRIED, "100", "a negative number is no limit"),
+    row("options.num_predict", CARRIED, "100", "0 or less is no limit"),
     row("options.stop", CARRIED, r#"["END"]"#, ""),
     row("options.top_k", REFUSED.with(Format::Anthropic, Carried).with(Format::Gemini, Carried).with(Format::Cohere, Carried).with(Format::Bedrock, Adapted), "40", "OpenAI's dialect has no such field"),
     row("options.seed", HINT.with(Format::OpenAiChat, Carried).with(Format::Gemini, Carried).with(Format::Cohere, Carried), "7", "best effort elsewhere too"),

@@ -117,10 +117,7 @@ pub fn encode(request: &ChatRequest, target: &Target<'_>, most: Option<u64>) -> 
     }
     if request.cite {
         // Anthropic cites all documents, or none.
-        let blocks = turns.turns.iter_mut().flat_map(|turn| &mut turn.blocks);
-        for document in blocks.filter(|block| block["type"] == "document") {
-            document["citations"] = json!({"enabled": true});
-        }
+        turns.turns.iter_mut().for_each(|turn| cite_documents(&mut turn.blocks));
     }
     let messages: Vec<Value> = turns.turns.into_iter().map(turns::MessageTurn::into_value).collect();
     body.insert("messages".to_owned(), Value::Array(messages));
@@ -148,6 +145,17 @@ pub fn encode(request: &ChatRequest, target: &Target<'_>, most: Option<u64>) -> 
         body.insert("stream".to_owned(), Value::Bool(true));
     }
     Ok(EncodedRequest { body, left_out, max_output_tokens: Some(cap) })
+}
+
+/// Asks for citations of all documents, those of tools' results included.
+fn cite_documents(blocks: &mut [Value]) {
+    for block in blocks {
+        if block["type"] == "document" {
+            block["citations"] = json!({"enabled": true});
+        } else if let Some(Value::Array(content)) = block.get_mut("content") {
+            cite_documents(content);
+        }
+    }
 }
 
 fn unsupported(field: &str) -> RequestError {

@@ -18,8 +18,18 @@ const CITE: &str = "messages[].content[].document.citations.enabled";
 /// # Errors
 /// [`RequestError::Invalid`] if a field has the wrong shape.
 pub fn decode(body: &JsonObject) -> Result<ChatRequest, RequestError> {
-    let mut request = ChatRequest::default();
+    let request = read(body, NotedPlaces::default())?;
+    if !request.cite {
+        return Ok(request);
+    }
+    drop(request);
     let mut places = NotedPlaces::default();
+    places.whole_documents = true;
+    read(body, places)
+}
+
+fn read(body: &JsonObject, mut places: NotedPlaces) -> Result<ChatRequest, RequestError> {
+    let mut request = ChatRequest::default();
     for (key, value) in body.iter().filter(|(_, value)| !value.is_null()) {
         let at = Path::Root.key(key);
         match key.as_str() {

@@ -10,7 +10,6 @@
 //! | one of some tools | `any`, with the other tools omitted |
 //! | no tool may be called | no tools, unless the turns contain calls, where AWS requires tools: then it is refused |
 //! | calls in the turns, no tools declared | the called tools declared |
-//! | one call at a time | refused |
 //! | marks of the prompt's cache | `cachePoint` for models that have it; else omitted and named |
 //! | thinking, `top_k` | in the model's own words ([`extra_fields`]), or omitted and named |
 
@@ -44,10 +43,7 @@ pub fn encode(request: &ChatRequest, target: &Target<'_>, most: Option<u64>) -> 
     if cache.is_none() && !request.cache.is_empty() {
         left_out.push("cache_control".to_owned());
     }
-    let mut turns = turns::of(&request.messages, &target.origin(), cache)?;
-    if request.cite {
-        turns.cite_documents();
-    }
+    let turns = turns::of(&request.messages, &target.origin(), cache)?;
     left_out.extend(turns.left_out.iter().map(|field| (*field).to_owned()));
     let mut body = JsonObject::new();
     body.insert("messages".to_owned(), turns.into_value());

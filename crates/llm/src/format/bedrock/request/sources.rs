@@ -34,7 +34,7 @@ pub(super) fn document(value: &Value, at: &Path<'_>, places: &mut NotedPlaces, p
         .ok_or_else(|| at.key("format").invalid("must be pdf, csv, doc, docx, xls, xlsx, html, txt or md"))?;
     let name = text_if(document, "name", at)?.filter(|name| !name.is_empty());
     let context = text_if(document, "context", at)?.filter(|context| !context.is_empty());
-    let cite = citations(document, at, places)?;
+    let cite = citations(document, at, places)? || places.whole_documents;
     places.note_rest(document, &["format", "name", "source", "context", "citations"], at);
     let format_at = at.key("format");
     let at = at.key("source");
@@ -47,7 +47,7 @@ pub(super) fn document(value: &Value, at: &Path<'_>, places: &mut NotedPlaces, p
         Part::Media(Media { media_type, source: MediaSource::Base64(data), filename, detail: None })
     };
     let with_heading = |text: &str| match heading(name) {
-        _ if cite => cited(STANDARD.encode(text), "text/plain"),
+        _ if cite && !text.is_empty() => cited(STANDARD.encode(text), "text/plain"),
         heading if heading.is_empty() => Part::Text(text.to_owned()),
         heading => Part::Text(format!("{heading}\n\n{text}")),
     };

@@ -6,15 +6,13 @@
 //! - Texts that are only white space are omitted, and a document gets a text of [`OPENING`] beside it if there is none:
 //!   AWS refuses both.
 
-use std::collections::HashSet;
-
 use serde_json::{Value, json};
 
 use crate::chat::cache::{CacheMarks, PrefixEnd};
 use crate::chat::origin::Origin;
 use crate::chat::{Message, Part, Role, Thought, ToolCall, ToolResult, object};
 use crate::format::anthropic::response::input;
-use crate::format::bedrock::media::{self, EncodedMedia};
+use crate::format::bedrock::media::{self, DocumentNames, EncodedMedia};
 use crate::format::bedrock::tool_id;
 use crate::{Dialect, RequestError};
 
@@ -27,7 +25,7 @@ pub(super) struct ConverseTurns {
     turns: Vec<(Role, Vec<Value>)>,
     pub left_out: Vec<&'static str>,
     /// The names of documents.
-    names: HashSet<String>,
+    names: DocumentNames,
 }
 
 /// Encodes the messages, with the signed thoughts of one origin. Those without a signature are omitted: several models
@@ -90,14 +88,6 @@ impl ConverseTurns {
             object([("role", json!(role)), ("content", Value::Array(blocks))])
         });
         Value::Array(turns.collect())
-    }
-
-    /// Asks for citations of all documents.
-    pub(super) fn cite_documents(&mut self) {
-        let blocks = self.turns.iter_mut().flat_map(|(_, blocks)| blocks);
-        for document in blocks.filter_map(|block| block.get_mut("document")) {
-            document["citations"] = json!({"enabled": true});
-        }
     }
 
     fn add(&mut self, role: Role, block: Value) {

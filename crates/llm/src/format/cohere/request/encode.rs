@@ -25,8 +25,7 @@ const PLAIN_MODELS: [&str; 7] = [
 /// Encodes a request with at most `most` tokens of output.
 ///
 /// # Errors
-/// [`RequestError::Unsupported`] for what Cohere can't express: one call at a time, more than five stop sequences, a
-/// document, a penalty below 0 or above 1, JSON output together with tools.
+/// [`RequestError::Unsupported`] for what Cohere can't express: more than five stop sequences, a document, a penalty below 0 or above 1, JSON output together with tools.
 pub fn encode(request: &ChatRequest, target: &Target<'_>, most: Option<u64>) -> Result<EncodedRequest, RequestError> {
     let mut left_out = Vec::new();
     let mut body = JsonObject::new();

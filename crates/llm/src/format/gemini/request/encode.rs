@@ -31,8 +31,7 @@ const MOST_STOPS: usize = 5;
 /// the path, not of the body.
 ///
 /// # Errors
-/// [`RequestError::Unsupported`] for what Gemini can't express: one call at a time, more than five stop sequences, a
-/// URL of unknown type, before Gemini 3 JSON output together with tools. [`RequestError::Invalid`] for a call in the
+/// [`RequestError::Unsupported`] for what Gemini can't express: more than five stop sequences, a URL of unknown type, before Gemini 3 JSON output together with tools. [`RequestError::Invalid`] for a call in the
 /// history whose arguments are not a JSON object.
 pub fn encode(request: &ChatRequest, target: &Target<'_>, most: Option<u64>) -> Result<EncodedRequest, RequestError> {
     let generation = ModelGeneration::of(target.model);

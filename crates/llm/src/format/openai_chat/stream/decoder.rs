@@ -10,6 +10,11 @@ use crate::framing;
 use crate::usage::Usage;
 use crate::{Dialect, Malformed};
 
+/// The most calls of an answer: each delta is searched among them.
+const MOST_CALLS: usize = 1_024;
+/// The most bytes of arguments that a call may have before its name. Servers send the name first.
+const MOST_NAMELESS: usize = 64 * 1024;
+
 /// Decodes a stream, event by event.
 ///
 /// Tolerates what providers are known to send: chunks without choices, usage on any chunk or on several, tool calls
@@ -144,7 +149,7 @@ impl Decoder {
             for call in delta.get("tool_calls").and_then(Value::as_array).into_iter().flatten() {
                 self.content_seen = true;
                 self.end_thinking(out);
-                self.tool_delta(call, out);
+                self.tool_delta(call, out)?;
             }
         }
         match choice.get("finish_reason").and_then(Value::as_str) {
@@ -165,14 +170,17 @@ impl Decoder {
         out.extend(note.map(ChatEvent::ThinkingSignature));
     }
 
-    fn tool_delta(&mut self, delta: &Value, out: &mut Vec<ChatEvent>) {
+    fn tool_delta(&mut self, delta: &Value, out: &mut Vec<ChatEvent>) -> Result<(), Malformed> {
         let function = delta.get("function");
         let text =
             |value: Option<&Value>| value.and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned);
         let id = text(delta.get("id"));
         let name = text(function.and_then(|function| function.get("name")));
         let at = self.find(delta.get("index").and_then(Value::as_u64), id.as_deref(), name.is_some());
-        let Some(call) = self.calls.get_mut(at) else { return };
+        if at >= MOST_CALLS {
+            return Err(malformed(&format!("more than {MOST_CALLS} tool calls")));
+        }
+        let Some(call) = self.calls.get_mut(at) else { return Ok(()) };
         let signature = delta.get("extra_content").and_then(tools::signature_of);
         if !call.begun {
             if let Some(id) = id.filter(|_| call.id.is_empty()) {
@@ -186,7 +194,10 @@ impl Decoder {
         let arguments = answer::arguments(function).unwrap_or_default();
         if call.name.is_empty() {
             call.waiting.push_str(&arguments);
-            return;
+            return match call.waiting.len() {
+                0..=MOST_NAMELESS => Ok(()),
+                _ => Err(malformed(&format!("tool call {at} has no function name"))),
+            };
         }
         if !call.begun {
             call.begun = true;
@@ -198,6 +209,7 @@ impl Decoder {
         if !fragment.is_empty() {
             out.push(ChatEvent::ToolArguments { index: at, fragment });
         }
+        Ok(())
     }
 
     /// The call that a delta belongs to, created if it is new. An index alone is not enough: Gemini's compatible
