@@ -43,7 +43,11 @@ pub fn encode(request: &ChatRequest, target: &Target<'_>, most: Option<u64>) -> 
     if cache.is_none() && !request.cache.is_empty() {
         left_out.push("cache_control".to_owned());
     }
-    let turns = turns::of(&request.messages, &target.origin(), cache)?;
+    let mut turns = turns::of(&request.messages, &target.origin(), cache)?;
+    // A request that is only written anew.
+    if request.cite {
+        turns.cite_documents();
+    }
     left_out.extend(turns.left_out.iter().map(|field| (*field).to_owned()));
     let mut body = JsonObject::new();
     body.insert("messages".to_owned(), turns.into_value());

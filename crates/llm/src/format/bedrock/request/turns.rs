@@ -90,6 +90,14 @@ impl ConverseTurns {
         Value::Array(turns.collect())
     }
 
+    /// Asks for citations of all documents.
+    pub(super) fn cite_documents(&mut self) {
+        let blocks = self.turns.iter_mut().flat_map(|(_, blocks)| blocks);
+        for document in blocks.filter_map(|block| block.get_mut("document")) {
+            document["citations"] = json!({"enabled": true});
+        }
+    }
+
     fn add(&mut self, role: Role, block: Value) {
         match self.turns.last_mut() {
             Some((last, blocks)) if *last == role => blocks.push(block),
